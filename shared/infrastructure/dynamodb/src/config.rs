@@ -9,24 +9,24 @@ use platform::settings::Settings;
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct TableName(String);
 
-/// A text is not a table's name.
+/// The text has another length or another character than a [`TableName`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("must be a table's name: 3 to 255 letters, digits, '_', '-' and '.'")]
 pub struct InvalidTableName;
 
 impl TableName {
-    /// Reads a table's name.
+    /// Takes 3 to 255 letters, digits, `_`, `-` and `.`.
     ///
     /// # Errors
     ///
-    /// [`InvalidTableName`] if it is not one.
+    /// [`InvalidTableName`] for anything else.
     pub fn parse(text: &str) -> Result<Self, InvalidTableName> {
         let valid = (3..=255).contains(&text.len())
             && text.bytes().all(|b| b.is_ascii_alphanumeric() || b"_-.".contains(&b));
         if valid { Ok(Self(text.to_owned())) } else { Err(InvalidTableName) }
     }
 
-    /// The name, as in DynamoDB.
+    /// The name, for a call of the SDK.
     pub fn as_str(&self) -> &str {
         &self.0
     }
@@ -45,20 +45,19 @@ macro_rules! table {
         pub struct $name(TableName);
 
         impl $name {
-            /// The setting that names the table.
-            pub const SETTING: &'static str = $setting;
+            const SETTING: &'static str = $setting;
 
             #[doc = concat!("Reads `", $setting, "`, which is required. `None`: a fault was recorded.")]
             pub fn required(settings: &mut Settings) -> Option<Self> {
                 settings.required(Self::SETTING, TableName::parse).map(Self)
             }
 
-            /// The table with this name.
+            /// For a name that is not from the settings, such as an operator's.
             pub const fn named(name: TableName) -> Self {
                 Self(name)
             }
 
-            /// The table's name.
+            /// The name without the table's type.
             pub const fn name(&self) -> &TableName {
                 &self.0
             }
@@ -71,27 +70,27 @@ macro_rules! table {
 }
 
 table!(
-    /// The table of orders.
+    /// Orders, tombstones and counts of open units. The key is `pk` and `sk`.
     OrdersTable,
     "ORDERS_TABLE"
 );
 table!(
-    /// The table of dead letters.
+    /// Dead letters. The key is `pk`.
     DeadLettersTable,
     "DEAD_LETTERS_TABLE"
 );
 table!(
-    /// The table of users.
+    /// Accounts, and all that belongs to them or to an address. The key is `pk` and `sk`.
     UsersTable,
     "USERS_TABLE"
 );
 table!(
-    /// The table of products with price and stock.
+    /// Products with price and stock. The key is `pk`.
     CatalogTable,
     "CATALOG_TABLE"
 );
 table!(
-    /// The table of public keys that verify access tokens.
+    /// Public keys that verify access tokens. The key is `pk`.
     KeysTable,
     "KEYS_TABLE"
 );

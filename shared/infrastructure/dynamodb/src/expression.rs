@@ -16,9 +16,7 @@ pub(crate) const ABSENT: &str = "attribute_not_exists(#pk)";
 /// (<https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/ReservedWords.html>).
 #[derive(Debug)]
 pub(crate) struct Change {
-    /// The key of the item.
     pub(crate) key: Item,
-    /// The update expression.
     pub(crate) update: &'static str,
     /// The condition. If it does not hold, nothing changes.
     pub(crate) condition: &'static str,
@@ -27,7 +25,6 @@ pub(crate) struct Change {
 }
 
 impl Change {
-    /// The attributes that it names.
     pub(crate) fn names(&self) -> Option<HashMap<String, String>> {
         names(&[self.update, self.condition])
     }
@@ -81,7 +78,7 @@ pub(crate) struct UpdateBuilder {
 }
 
 impl UpdateBuilder {
-    /// The placeholder of a name.
+    /// The placeholder of a name, the same one each time.
     pub(crate) fn name(&mut self, name: impl ToString) -> String {
         let name = name.to_string();
         let known = self.names.iter().position(|known| *known == name);
@@ -98,7 +95,6 @@ impl UpdateBuilder {
         format!(":v{}", self.values.len() - 1)
     }
 
-    /// Sets an attribute.
     pub(crate) fn set(&mut self, path: &str, value: AttributeValue) {
         let placeholder = self.value(value);
         self.set.push(format!("{path} = {placeholder}"));
@@ -122,7 +118,6 @@ impl UpdateBuilder {
         self.set.push(format!("{path} = list_append({path}, {placeholder})"));
     }
 
-    /// Removes an attribute.
     pub(crate) fn remove(&mut self, path: impl Into<String>) {
         self.remove.push(path.into());
     }

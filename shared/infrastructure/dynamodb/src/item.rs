@@ -63,22 +63,18 @@ pub(crate) fn from_item<Record: DeserializeOwned>(item: Item) -> Result<Record, 
     serde_dynamo::aws_sdk_dynamodb_1::from_item(item).map_err(CorruptRecord::because)
 }
 
-/// A string attribute.
 pub(crate) fn text(value: impl ToString) -> AttributeValue {
     AttributeValue::S(value.to_string())
 }
 
-/// A number attribute.
 pub(crate) fn number(value: impl Into<i128>) -> AttributeValue {
     AttributeValue::N(value.into().to_string())
 }
 
-/// A binary attribute.
 pub(crate) fn binary(bytes: &[u8]) -> AttributeValue {
     AttributeValue::B(Blob::new(bytes))
 }
 
-/// A Boolean attribute.
 pub(crate) const fn truth(value: bool) -> AttributeValue {
     AttributeValue::Bool(value)
 }

@@ -12,12 +12,13 @@ use domain::pending::Rank;
 
 use crate::item::{Item, in_stable_order, text};
 
-/// The partition of a user's orders, and in the users table that of their account and activities.
+/// `USER#<user_id>`: in the orders table the partition of a user's orders, in the users table that
+/// of their account and activities.
 pub fn user(user_id: UserId) -> String {
     format!("USER#{user_id}")
 }
 
-/// The sort key of an order within its user's partition.
+/// `ORDER#<order_id>`, the sort key of an order within its user's partition.
 pub fn order(order_id: OrderId) -> String {
     format!("ORDER#{order_id}")
 }
@@ -27,7 +28,7 @@ pub(crate) fn order_of(sk: &str) -> Option<OrderId> {
     sk.strip_prefix("ORDER#")?.parse().ok()
 }
 
-/// The key of a dead letter: by its event if that could be read, otherwise by its message.
+/// `DEAD#<event_id>`, or `DEAD#<message id>` if the event could not be read.
 pub fn dead_letter(id: &DeadLetterId) -> String {
     format!("DEAD#{id}")
 }
@@ -37,7 +38,7 @@ pub(crate) fn dead_letter_of(pk: &str) -> Option<DeadLetterId> {
     DeadLetterId::parse(pk.strip_prefix("DEAD#")?).ok()
 }
 
-/// The item that says which account an address belongs to.
+/// `EMAIL#<address>`, where the account of an address is found.
 pub fn email(address: &AddressKey) -> String {
     format!("EMAIL#{}", address.as_str())
 }
@@ -46,7 +47,7 @@ pub fn email(address: &AddressKey) -> String {
 pub(crate) const NO_USER: &str = "USER#NOBODY";
 
 /// The partition of a user's activities, or of refused logins to an address without an account.
-pub fn activities_of(owner: ActivityOwner) -> String {
+pub(crate) fn activities_of(owner: ActivityOwner) -> String {
     match owner {
         ActivityOwner::User(user_id) => user(user_id),
         ActivityOwner::UnknownAddress(address) => format!("NOBODY#{address}"),
@@ -56,7 +57,7 @@ pub fn activities_of(owner: ActivityOwner) -> String {
 /// The beginning of the sort key of every activity.
 pub(crate) const ACTIVITIES: &str = "ACTIVITY#";
 
-/// The sort key of an activity within its partition. Identifiers sort by time.
+/// `ACTIVITY#<activity_id>`, the sort key of an activity. Identifiers sort by time.
 pub fn activity(id: ActivityId) -> String {
     format!("{ACTIVITIES}{id}")
 }
@@ -67,39 +68,40 @@ pub(crate) fn activity_of(sk: &str) -> Option<ActivityId> {
 }
 
 /// The partition of the networks that an account knows.
-pub fn sources_of(address: AddressDigest) -> String {
+pub(crate) fn sources_of(address: AddressDigest) -> String {
     format!("SOURCES#{address}")
 }
 
 /// The beginning of the sort key of every network.
 pub(crate) const SOURCES: &str = "SOURCE#";
 
-/// The sort key of a network within its partition.
+/// `SOURCE#<network>`, the sort key of a network that an account knows.
 pub fn source(source: Source) -> String {
     format!("{SOURCES}{source}")
 }
 
-/// The partition of a session.
+/// `SESSION#<session_id>`, the partition of a session alone.
 pub fn session(id: SessionId) -> String {
     format!("SESSION#{id}")
 }
 
-/// The partition of a request for a mail.
+/// `MAIL#<mail_id>`: the partition of a request for a mail, or its sort key in the partition of an
+/// address without an account.
 pub fn mail(id: MailId) -> String {
     format!("MAIL#{id}")
 }
 
-/// The partition of a used refresh token, by its hash.
+/// `TOKEN#<hash>`, the partition of a used refresh token.
 pub fn refresh_token(hash: TokenHash) -> String {
     format!("TOKEN#{hash}")
 }
 
-/// The partition of the guesses at a target.
+/// `GUESS#<target>`, the partition of the guesses that count together.
 pub fn guesses(target: GuessTarget) -> String {
     format!("GUESS#{target}")
 }
 
-/// The key of a product.
+/// `PRODUCT#<product_id>`, the whole key of a product.
 pub fn product(product_id: ProductId) -> String {
     format!("PRODUCT#{product_id}")
 }
@@ -109,7 +111,7 @@ pub(crate) fn product_of(pk: &str) -> Option<ProductId> {
     ProductId::new(pk.strip_prefix("PRODUCT#")?.parse().ok()?).ok()
 }
 
-/// The key of a public key, by its name.
+/// `KEY#<kid>`, the whole key of a public key.
 pub fn verification_key(kid: &str) -> String {
     format!("KEY#{kid}")
 }
@@ -120,8 +122,8 @@ pub fn verification_key(kid: &str) -> String {
 /// (<https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/bp-partition-key-design.html>).
 pub const PENDING_SHARDS: u8 = 64;
 
-/// The shards of a rank, `1#00` to `1#63` and `2#00` to `2#63`.
-pub fn pending_shards(rank: Rank) -> impl Iterator<Item = String> {
+/// The shards of a rank, `1#00` to `1#63` or `2#00` to `2#63`.
+pub(crate) fn pending_shards(rank: Rank) -> impl Iterator<Item = String> {
     (0..PENDING_SHARDS).map(move |shard| pending_shard_name(rank, shard))
 }
 
@@ -181,7 +183,7 @@ pub(crate) fn open_units(count: OpenCount) -> Item {
     compound(user(count.user_id), open_units_in(count.period))
 }
 
-/// The sort key of the count of open units of a period within its user's partition.
+/// `OPEN#<period>`, the sort key of a count of open units within its user's partition.
 pub fn open_units_in(period: OpenPeriod) -> String {
     format!("OPEN#{}", period.number())
 }

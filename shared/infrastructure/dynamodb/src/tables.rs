@@ -11,7 +11,7 @@ use crate::config::{
 use crate::error::failure;
 use crate::item::{Item, in_stable_order, text};
 
-/// A table that is checked by a read.
+/// A table, and whether its key has a sort key.
 #[derive(Debug, Clone)]
 pub struct ProbedTable {
     name: TableName,
@@ -50,7 +50,7 @@ pub struct DynamoTables {
 }
 
 impl DynamoTables {
-    /// Reads from these tables.
+    /// Makes no call yet.
     pub fn new(client: Client, tables: impl IntoIterator<Item = ProbedTable>) -> Self {
         Self { client, tables: tables.into_iter().collect() }
     }

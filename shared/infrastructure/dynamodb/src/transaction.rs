@@ -32,7 +32,7 @@ use crate::item::{CorruptRecord, Item, to_item};
 
 const ALL_OLD: ReturnValuesOnConditionCheckFailure = ReturnValuesOnConditionCheckFailure::AllOld;
 
-/// A transaction under construction.
+/// The items of a transaction, which is cancelled with the reasons in their order.
 #[derive(Debug, Default)]
 pub(crate) struct Transaction {
     items: Vec<TransactWriteItem>,
@@ -48,7 +48,6 @@ impl Transaction {
         self.put_if(table, record, ABSENT, Vec::new())
     }
 
-    /// Puts a record if the condition holds.
     pub(crate) fn put_if(
         mut self,
         table: &str,
@@ -80,7 +79,6 @@ impl Transaction {
         Ok(self)
     }
 
-    /// Deletes an item if the condition holds.
     pub(crate) fn delete_if(
         mut self,
         table: &str,
@@ -100,7 +98,6 @@ impl Transaction {
         Ok(self)
     }
 
-    /// Changes an item.
     pub(crate) fn update(
         mut self,
         table: &str,

@@ -10,7 +10,7 @@ const LINK_BASE_LENGTH_MAX: usize = 512;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LinkBase(String);
 
-/// A text is not the address of a page for links.
+/// A link can't begin with the text. The error does not repeat it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error(
     "must be a URL of at most 512 characters that begins with https:// (or http:// of this \
@@ -19,11 +19,12 @@ pub struct LinkBase(String);
 pub struct InvalidLinkBase;
 
 impl LinkBase {
-    /// Reads the address of a page.
+    /// Takes `https://…`, or `http://…` of this machine, of at most 512 characters.
     ///
     /// # Errors
     ///
-    /// [`InvalidLinkBase`] if it is not one that a link can begin with.
+    /// [`InvalidLinkBase`] for anything else, and for a fragment or a character that a link must
+    /// encode.
     pub fn parse(text: &str) -> Result<Self, InvalidLinkBase> {
         let is_local = |text: &str| {
             ["http://127.0.0.1", "http://localhost"].iter().any(|host| {
@@ -41,7 +42,7 @@ impl LinkBase {
         }
     }
 
-    /// The address as it was read.
+    /// The text that was parsed, without a `#`.
     pub fn as_str(&self) -> &str {
         &self.0
     }
@@ -50,9 +51,9 @@ impl LinkBase {
 /// From whom mails come, and where their links lead.
 #[derive(Debug, Clone)]
 pub struct MailConfig {
-    /// From whom mails come.
+    /// `MAIL_SENDER`, the `From` of every mail.
     pub sender: MailSender,
-    /// Where their links lead.
+    /// `MAIL_LINK_BASE`, the page that the links open.
     pub link_base: LinkBase,
 }
 

@@ -11,17 +11,18 @@ const LENGTH_MAX: usize = 320;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct MailSender(String);
 
-/// A text is not a sender.
+/// Mails cannot come from the text. The error does not repeat it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("must be an address, or a name of letters, digits and spaces with an address in <>")]
 pub struct InvalidMailSender;
 
 impl MailSender {
-    /// Reads a sender.
+    /// Takes at most 320 characters: an address in ASCII, or a name of letters, digits and spaces
+    /// with an address in `<>`.
     ///
     /// # Errors
     ///
-    /// [`InvalidMailSender`] if it is not one.
+    /// [`InvalidMailSender`] for anything else.
     pub fn parse(text: &str) -> Result<Self, InvalidMailSender> {
         let (name, address) = match text.strip_suffix('>') {
             Some(text) => text.split_once('<').ok_or(InvalidMailSender)?,
@@ -42,7 +43,7 @@ impl MailSender {
         settings.optional("MAIL_SENDER", Self::parse)
     }
 
-    /// The sender as it was read.
+    /// The value for a mail's `From`.
     pub fn as_str(&self) -> &str {
         &self.0
     }

@@ -37,7 +37,7 @@ impl NameServerAddresses {
         if addresses.is_empty() { Err(InvalidNameServers) } else { Ok(Self(addresses)) }
     }
 
-    /// Each as `host:port`.
+    /// Each as `host:port`, in the order of the setting.
     pub fn iter(&self) -> impl Iterator<Item = &str> {
         self.0.iter().map(String::as_str)
     }
@@ -75,9 +75,9 @@ pub struct TcpNameServers {
 
 impl TcpNameServers {
     /// How long one name server may take to accept, including the DNS look-up.
-    pub const CONNECT_TIME_MAX: Duration = Duration::from_millis(500);
+    const CONNECT_TIME_MAX: Duration = Duration::from_millis(500);
 
-    /// Probes these addresses.
+    /// Opens no connection yet.
     pub const fn new(addresses: NameServerAddresses) -> Self {
         Self { addresses }
     }

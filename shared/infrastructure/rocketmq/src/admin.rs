@@ -27,7 +27,6 @@ use crate::route::{Holder, Master, holders, master_addresses, masters};
 
 pub use self::reading::{Positions, StoredMessage};
 
-/// How long one request may take.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(3);
 
 /// How long to wait before a failed request is repeated.
@@ -39,10 +38,10 @@ const QUEUES: i32 = 4;
 /// Readable and writable (`PermName.java`).
 const READ_AND_WRITE: i32 = 6;
 
-/// An administrator's request failed.
+/// Topics or groups could not be created or read. What was created before the failure stays.
 #[derive(Debug, thiserror::Error)]
 pub enum AdminError {
-    /// The client's threads could not be started.
+    /// The client's threads could not be started; nothing was sent.
     #[error(transparent)]
     Start(#[from] StartError),
     /// A request failed, or there was no time left.
@@ -84,7 +83,7 @@ impl RocketmqAdmin {
         Box::pin(self.lanes.take().await?.start()).await.map_err(client_failure)
     }
 
-    /// Shuts the client down.
+    /// Closes the connections and ends the client's threads, as [`RocketmqClient::shutdown`] does.
     pub async fn shutdown(self) {
         self.lanes.close().await;
         drop(self.lanes);
@@ -154,11 +153,7 @@ impl RocketmqAdmin {
     /// # Errors
     ///
     /// [`AdminError`] with the last cause, if `limit` passes first.
-    pub async fn wait_until_routable(
-        &self,
-        topic: &str,
-        limit: Duration,
-    ) -> Result<(), AdminError> {
+    async fn wait_until_routable(&self, topic: &str, limit: Duration) -> Result<(), AdminError> {
         until(Deadline::after(limit), async |deadline| self.route(topic, deadline).await).await?;
         Ok(())
     }
@@ -313,7 +308,7 @@ impl RocketmqAdmin {
 ///
 /// # Errors
 ///
-/// [`AdminError`].
+/// [`AdminError`], also if the client can't be started.
 pub async fn create_topics(
     config: RocketmqConfig,
     limit: Duration,
@@ -328,7 +323,7 @@ pub async fn create_topics(
 ///
 /// # Errors
 ///
-/// [`AdminError`].
+/// [`AdminError`], also if the client can't be started.
 pub async fn create_group(
     config: RocketmqConfig,
     group: &GroupName,
@@ -344,7 +339,7 @@ pub async fn create_group(
 ///
 /// # Errors
 ///
-/// [`AdminError`].
+/// [`AdminError`], also if the client can't be started.
 pub async fn read_topic(
     config: RocketmqConfig,
     topic: &str,

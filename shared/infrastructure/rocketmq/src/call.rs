@@ -25,7 +25,6 @@ pub(crate) fn millis_left(deadline: Deadline) -> u64 {
     millis(deadline.remaining()).max(1)
 }
 
-/// A duration in whole milliseconds.
 pub(crate) fn millis(duration: Duration) -> u64 {
     u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }

@@ -35,10 +35,10 @@ const LEAVE_TIMEOUT: Duration = Duration::from_secs(2);
 /// in its next round.
 const CHECKS_WAITING_MAX: usize = 4096;
 
-/// The group was not joined.
+/// Why this process is not a member of the group, so no check-back reaches it.
 #[derive(Debug, thiserror::Error)]
 pub enum JoinError {
-    /// The client's threads could not be started.
+    /// The client's threads could not be started; nothing was sent.
     #[error(transparent)]
     Start(#[from] StartError),
     /// The client didn't start as a member of the group.

@@ -10,35 +10,35 @@ use secrecy::SecretString;
 
 /// The longest topic name, in characters. The dead-letter topic's name is longer, and `RocketMQ`
 /// allows 127 (`TopicValidator.java`).
-pub const TOPIC_LENGTH_MAX: usize = 127 - DEAD_LETTER_SUFFIX.len();
+const TOPIC_LENGTH_MAX: usize = 127 - DEAD_LETTER_SUFFIX.len();
 
 /// The longest group name, in characters (`Validators.java`).
-pub const GROUP_LENGTH_MAX: usize = 120;
+const GROUP_LENGTH_MAX: usize = 120;
 
 /// The longest group prefix, in characters. It leaves room for the rest of a group's name, and
 /// `RocketMQ` builds a retry topic's name from the names of a group and a topic.
-pub const GROUP_PREFIX_LENGTH_MAX: usize = 64;
+const GROUP_PREFIX_LENGTH_MAX: usize = 64;
 
 /// A setting is not valid. `Display` says what to write instead.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
 pub struct InvalidSetting(String);
 
-/// A topic's name.
+/// The name of a topic, short enough for the broker's limit of its dead-letter topic's name.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TopicName(String);
 
 impl TopicName {
-    /// Reads a topic's name: 1 to [`TOPIC_LENGTH_MAX`] letters, digits, `_` and `-`.
+    /// Takes 1 to 123 letters, digits, `_` and `-`.
     ///
     /// # Errors
     ///
-    /// [`InvalidSetting`] if it is anything else.
+    /// [`InvalidSetting`] for anything else.
     pub fn parse(text: &str) -> Result<Self, InvalidSetting> {
         plain_name(text, TOPIC_LENGTH_MAX).map(Self)
     }
 
-    /// The name, as on the cluster.
+    /// The text that was parsed.
     pub fn as_str(&self) -> &str {
         &self.0
     }
@@ -49,16 +49,16 @@ impl TopicName {
 pub struct GroupName(String);
 
 impl GroupName {
-    /// Reads a group's name: 1 to [`GROUP_LENGTH_MAX`] letters, digits, `_` and `-`.
+    /// Takes 1 to 120 letters, digits, `_` and `-`.
     ///
     /// # Errors
     ///
-    /// [`InvalidSetting`] if it is anything else.
+    /// [`InvalidSetting`] for anything else.
     pub fn parse(text: &str) -> Result<Self, InvalidSetting> {
         plain_name(text, GROUP_LENGTH_MAX).map(Self)
     }
 
-    /// The name, as on the cluster.
+    /// The text that was parsed.
     pub fn as_str(&self) -> &str {
         &self.0
     }
@@ -71,16 +71,16 @@ impl GroupName {
 pub struct GroupPrefix(String);
 
 impl GroupPrefix {
-    /// Reads a prefix: 1 to [`GROUP_PREFIX_LENGTH_MAX`] letters, digits, `_` and `-`.
+    /// Takes 1 to 64 letters, digits, `_` and `-`.
     ///
     /// # Errors
     ///
-    /// [`InvalidSetting`] if it is anything else.
+    /// [`InvalidSetting`] for anything else.
     pub fn parse(text: &str) -> Result<Self, InvalidSetting> {
         plain_name(text, GROUP_PREFIX_LENGTH_MAX).map(Self)
     }
 
-    /// The prefix, as in the names of the groups.
+    /// The name of a group is this text, followed directly by the group's role.
     pub fn as_str(&self) -> &str {
         &self.0
     }
@@ -125,12 +125,12 @@ impl TlsCa {
     }
 }
 
-/// The credentials with which requests are signed.
+/// An account of the cluster. Every request names it and is signed with its secret.
 #[derive(Debug, Clone)]
 pub struct Credentials {
-    /// The access key, which names the account.
+    /// The account's name, which each request carries beside its signature.
     pub access_key: String,
-    /// The secret key, with which requests are signed.
+    /// Signs requests and is never sent.
     pub secret_key: SecretString,
 }
 
@@ -182,19 +182,19 @@ impl RocketmqConfig {
         })
     }
 
-    /// The group that sends.
-    pub fn create_order_group(&self) -> String {
+    /// The group of the producers, which is never asked about a half message.
+    pub(crate) fn create_order_group(&self) -> String {
         self.group("create-order")
     }
 
     /// The group that brokers ask about half messages. Its only members are the processes that
     /// answer.
-    pub fn transaction_check_group(&self) -> String {
+    pub(crate) fn transaction_check_group(&self) -> String {
         self.group("transaction-check")
     }
 
-    /// The group that consumes.
-    pub fn event_consumer_group(&self) -> String {
+    /// The group that consumes both event topics.
+    pub(crate) fn event_consumer_group(&self) -> String {
         self.group("event-consumer")
     }
 
@@ -202,7 +202,7 @@ impl RocketmqConfig {
         format!("{}{role}", self.group_prefix.as_str())
     }
 
-    /// A topic's name.
+    /// The name of a topic in this deployment, from `ROCKETMQ_TOPIC` or `ROCKETMQ_USER_TOPIC`.
     pub fn topic_name(&self, topic: Topic) -> &str {
         match topic {
             Topic::Orders => self.order_topic.as_str(),
@@ -211,7 +211,7 @@ impl RocketmqConfig {
     }
 
     /// The topic of this name, if it is one of ours.
-    pub fn topic_of(&self, name: &str) -> Option<Topic> {
+    pub(crate) fn topic_of(&self, name: &str) -> Option<Topic> {
         Topic::ALL.into_iter().find(|topic| self.topic_name(*topic) == name)
     }
 

@@ -12,7 +12,6 @@ use crate::fault::{Missing, unavailable};
 use crate::outbound::announcement;
 use crate::publisher::RocketmqPublisher;
 
-/// How long one announcement may take.
 const ANNOUNCE_TIMEOUT: Duration = Duration::from_secs(3);
 
 /// Announces dead letters on the topic with the order topic's name and `_DLQ`, over the publisher's

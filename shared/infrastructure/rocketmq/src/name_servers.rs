@@ -37,7 +37,6 @@ pub(crate) const ANSWER_TIMEOUT: Duration = Duration::from_secs(2);
 /// (`BrokerConfig.registerNameServerPeriod`).
 const ROUTE_AFTER_REFUSAL: Duration = Duration::from_millis(500);
 
-/// How long closing connections may take.
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// A separate transport, which connects when it is used. `processor` receives the requests that
@@ -66,7 +65,6 @@ where
     Ok(transport)
 }
 
-/// Closes a transport's connections.
 pub(crate) async fn close<Processor>(transport: &TransportClient<Processor>)
 where
     Processor: RequestProcessor + Clone + Send + Sync + 'static,

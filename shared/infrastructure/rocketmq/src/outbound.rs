@@ -45,7 +45,6 @@ pub(crate) fn half_message(half: &HalfMessage<'_>, topic: &str, checked_group: &
     message
 }
 
-/// A dead letter's announcement.
 pub(crate) fn announcement(letter: &DeadLetter, topic: &str) -> Message {
     let mut message = message_to(topic, letter.body.clone());
     let event_id = letter.event_id.map(|id| id.to_string());

@@ -33,11 +33,11 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
 #[derive(Clone)]
 pub struct RocketmqPublisher(Arc<Sessions>);
 
-/// The place at which a half message is stored.
+/// Where a broker has stored a half message. Its commit or rollback must name this place, on this
+/// broker.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Receipt {
     topic: Topic,
-    /// The topic's name.
     topic_name: String,
     broker: String,
     /// The offset in the queue of half messages, with which the broker checks the request.

@@ -40,7 +40,6 @@ const CLOSE_TIMEOUT: Duration = Duration::from_secs(1);
 /// How long it may take to read a known route again.
 const REFRESH_LIMIT: Duration = Duration::from_secs(3);
 
-/// The use of a session.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Role {
     /// Sends messages and raw requests.

@@ -76,7 +76,6 @@ pub struct RocketmqSubscription {
     group: String,
 }
 
-/// One request for messages.
 struct Poll {
     /// Whether the previous poll of this source failed.
     has_failed: bool,
@@ -87,7 +86,8 @@ struct Poll {
     session: Arc<Session>,
 }
 
-/// A message that was received.
+/// A message with its body and what acknowledges it. Unless it is settled within the time for
+/// which it is invisible, the broker delivers it again.
 #[derive(Debug)]
 pub struct RocketmqDelivery {
     message: MessageExt,

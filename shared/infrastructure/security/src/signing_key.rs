@@ -44,7 +44,6 @@ pub enum SigningKeyError {
     Mismatch,
 }
 
-/// A key as it is stored.
 #[derive(Serialize, Deserialize)]
 struct PrivateJwk {
     kty: String,
@@ -135,7 +134,7 @@ impl SigningKeySource for SigningKey {
     }
 }
 
-/// Makes random Ed25519 keys.
+/// Makes key pairs from the operating system's random bytes, each with a name of its own.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Ed25519KeyGenerator;
 

@@ -9,16 +9,16 @@ pub use issuer::Ed25519TokenIssuer;
 pub use verifier::Ed25519TokenVerifier;
 
 /// The issuer of the tokens: their `iss`.
-pub const ISSUER: &str = "urn:order-service";
+pub(crate) const ISSUER: &str = "urn:order-service";
 
 /// The audience of the tokens: their `aud`.
-pub const AUDIENCE: &str = "urn:order-service:api";
+pub(crate) const AUDIENCE: &str = "urn:order-service:api";
 
 /// The type of the tokens: their `typ` (RFC 9068, section 2.1).
-pub const TOKEN_TYPE: &str = "at+jwt";
+pub(crate) const TOKEN_TYPE: &str = "at+jwt";
 
 /// The longest token that is read, in bytes. Ours have some 500.
-pub const TOKEN_LENGTH_MAX: usize = 4096;
+pub(crate) const TOKEN_LENGTH_MAX: usize = 4096;
 
 /// Whether a `kid` has the form of ours: 1 to 64 letters, digits, `-` and `_`. It comes from a
 /// token that is not verified yet, so no other text is looked up.

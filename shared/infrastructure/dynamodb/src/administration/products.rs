@@ -135,7 +135,7 @@ pub async fn set_price(
 pub enum AddedStock {
     /// The units were added. This is the new stock.
     Added(u32),
-    /// The product does not exist.
+    /// Nothing was added: the catalog has no such product.
     NoProduct,
     /// Nothing was added: with this stock, the units would be more than [`u32::MAX`].
     TooMany(u32),
@@ -179,7 +179,6 @@ fn stock_of(product: Item) -> Result<u32, Failure> {
     Ok(from_item::<ProductRecord>(product)?.stock())
 }
 
-/// The outcome of an update.
 enum Updated {
     /// The update is stored. This is the new item.
     Done(Item),
@@ -225,7 +224,6 @@ async fn repeatedly(
     }
 }
 
-/// Counts how often a call was made.
 #[derive(Default)]
 struct Tries(u32);
 

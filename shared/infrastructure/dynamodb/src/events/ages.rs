@@ -9,7 +9,7 @@ use futures::StreamExt;
 use futures::stream;
 
 use super::DynamoAggregates;
-use super::index::{PENDING, all_shards};
+use super::index::{PENDING, SHARDS_AT_ONCE, all_shards};
 use crate::error::failure;
 use crate::expression::{names, values};
 use crate::item::{number, text};
@@ -19,9 +19,6 @@ const IN_SHARD: &str = "#shard = :shard";
 /// The sweep moves an aggregate in its shard whenever it reads it, so the position in the shard
 /// does not show how old the events are.
 const BEFORE: &str = "#since_ms < :before";
-
-/// How many shards are read at once.
-const SHARDS_AT_ONCE: usize = 16;
 
 impl<Stock: Send + Sync> PendingEventAges for DynamoAggregates<Stock> {
     async fn any_pending_before(&self, at: Timestamp) -> Result<bool, Failure> {

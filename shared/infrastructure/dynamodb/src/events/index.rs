@@ -24,7 +24,7 @@ pub(super) const PENDING: &str = "pending";
 const DUE_BY: &str = "#shard = :shard AND #due_ms <= :latest";
 
 /// How many shards are read at once.
-const SHARDS_AT_ONCE: usize = 16;
+pub(super) const SHARDS_AT_ONCE: usize = 16;
 
 impl<Stock: Send + Sync> PendingEventIndex for DynamoAggregates<Stock> {
     async fn due(

@@ -33,7 +33,6 @@ impl From<&Product> for ProductRecord {
 }
 
 impl ProductRecord {
-    /// The product's identifier and price.
     pub(crate) fn price(&self) -> Result<(ProductId, Money), CorruptRecord> {
         let id = ProductId::new(self.product_id).map_err(CorruptRecord::because)?;
         let price = Money::from_minor(self.unit_price)
@@ -46,7 +45,6 @@ impl ProductRecord {
         Ok(Product { id, name: self.name, unit_price, stock: self.stock })
     }
 
-    /// How many units can still be reserved.
     pub(crate) const fn stock(&self) -> u32 {
         self.stock
     }

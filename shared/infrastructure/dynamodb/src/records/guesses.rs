@@ -19,7 +19,6 @@ pub(crate) struct GuessesItem {
 }
 
 impl GuessesItem {
-    /// The item of the guesses at a target.
     pub(crate) fn new(target: GuessTarget, guesses: &Guesses) -> Self {
         Self {
             pk: keys::guesses(target),

@@ -99,7 +99,6 @@ impl SessionItem {
         was_exchanged.then(|| Exchange { salt, at: Timestamp::from_millis(at) })
     }
 
-    /// When the newest token expires.
     pub(crate) const fn token_expires_at(&self) -> Timestamp {
         Timestamp::from_millis(self.token_expires_at_ms)
     }

@@ -44,7 +44,7 @@ pub(crate) struct StoredOrderItem {
     #[serde(with = "binary")]
     attempt: [u8; 16],
     history: Vec<ChangeRecord>,
-    /// When the customer was notified, by event. The map exists from the beginning, because an
+    /// When the user was notified, by event. The map exists from the beginning, because an
     /// update cannot add to a map that does not exist.
     notifications: BTreeMap<String, i64>,
     /// The pending events. This map also exists from the beginning.
@@ -52,7 +52,7 @@ pub(crate) struct StoredOrderItem {
     /// The index's shard. It exists while an event is pending, like the next two attributes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     shard: Option<String>,
-    /// The index's sort key.
+    /// The index's sort key: when the earliest of its entries is due.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     due_ms: Option<i64>,
     /// Since when the oldest event is pending, as of the last change of the index.

@@ -25,7 +25,6 @@ pub(crate) struct StampRecord {
 }
 
 impl StampRecord {
-    /// The record of an event's stamp.
     pub(crate) fn new(stamp: &EventStamp, at: Timestamp) -> Self {
         Self {
             at_ms: at.as_millis(),
@@ -35,7 +34,6 @@ impl StampRecord {
         }
     }
 
-    /// When the event happened.
     pub(crate) const fn at(&self) -> Timestamp {
         Timestamp::from_millis(self.at_ms)
     }
@@ -65,7 +63,7 @@ pub(crate) struct PendingAttributes {
     /// The index's shard. It exists while an event is pending, like the next two attributes.
     #[serde(skip_serializing_if = "Option::is_none")]
     shard: Option<String>,
-    /// The index's sort key.
+    /// The index's sort key: when the earliest of its entries is due.
     #[serde(skip_serializing_if = "Option::is_none")]
     due_ms: Option<i64>,
     /// Since when the oldest event is pending, as of the last change of the index.

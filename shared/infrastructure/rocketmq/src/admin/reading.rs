@@ -21,7 +21,7 @@ use crate::route::Holder;
 /// How long one request for messages is repeated while there is no answer.
 const READ_LIMIT: Duration = Duration::from_secs(10);
 
-/// How many messages are read at once.
+/// How many messages one request asks for.
 const READ_BATCH: i32 = 32;
 
 /// A group that every broker has from the start, for tools that read topics (`MixAll.java`).
@@ -30,11 +30,11 @@ const TOOLS_GROUP: &str = "TOOLS_CONSUMER";
 /// A message on a topic. Each copy of a message is a separate one.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StoredMessage {
-    /// The broker that holds it.
+    /// The name of the broker that holds it; a master and its replicas have one name.
     pub broker: String,
-    /// The queue that holds it.
+    /// One of the topic's queues on this broker, from 0.
     pub queue_id: i32,
-    /// The position in the queue.
+    /// The offset in the queue, from 0 and without gaps.
     pub queue_offset: i64,
     /// When the broker stored it, in milliseconds since 1970-01-01T00:00:00Z.
     pub stored_at_ms: i64,
@@ -44,9 +44,9 @@ pub struct StoredMessage {
     pub is_compressed: bool,
     /// The tag: an event's type. Announcements of dead letters have none.
     pub tag: Option<String>,
-    /// The keys by which a broker finds it.
+    /// The keys by which a broker finds it, such as an event's `event_id`.
     pub keys: Vec<String>,
-    /// All properties, including those of the system.
+    /// All properties, including the broker's and the client's own, such as `TAGS` and `PGROUP`.
     pub properties: HashMap<String, String>,
 }
 

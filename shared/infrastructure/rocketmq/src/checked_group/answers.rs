@@ -17,7 +17,6 @@ use super::members::Current;
 use crate::call::millis;
 use crate::client::RocketmqClient;
 
-/// How many check-backs are answered at once.
 const ANSWERS_AT_ONCE: usize = 32;
 
 /// How long an answer may take before UNKNOWN is sent. The broker then asks again.
