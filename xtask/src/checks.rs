@@ -1,5 +1,6 @@
 //! Named checks, which run one after the other until one fails.
 
+mod breaking;
 pub(crate) mod sam;
 
 use std::io;
@@ -46,9 +47,6 @@ const LLVM: &str = "22";
 const ADVISORIES: &str = "https://github.com/RustSec/advisory-db";
 
 const REACHED_WITHIN: Duration = Duration::from_secs(10);
-
-/// oasdiff, from the Go module proxy.
-const OASDIFF: &str = "github.com/oasdiff/oasdiff@v1.38.0";
 
 impl Check {
     pub(crate) fn of_cargo(root: &Path, name: &'static str, arguments: &[&str]) -> Self {
@@ -133,7 +131,7 @@ pub(crate) async fn for_ci(root: &Path) -> anyhow::Result<Vec<Check>> {
     checks.push(Check::of("API (schemathesis)", this_program(root, &["schemathesis"])?));
     checks.extend(sam::checks(root)?);
     checks.extend(dependencies(root).await?);
-    checks.extend(breaking_changes(root).await?);
+    checks.extend(breaking::checks(root).await?);
     checks.extend(workflows(root).await);
     checks.extend(compose_file(root).await);
     Ok(checks)
@@ -209,29 +207,6 @@ fn this_program(root: &Path, arguments: &[&str]) -> anyhow::Result<Command> {
     let mut command = Command::new(this);
     command.args(arguments).current_dir(root).stdin(Stdio::null()).kill_on_drop(true);
     Ok(command)
-}
-
-/// oasdiff compares docs/openapi.yaml with that of the last released version, if Go is installed to
-/// build it. A change that breaks clients fails, unless `accepted.txt` lists it.
-async fn breaking_changes(root: &Path) -> anyhow::Result<Option<Check>> {
-    if !succeeds("go", &["version"]).await {
-        eprintln!("`go` is missing, so docs/openapi.yaml is not compared with the last version");
-        return Ok(None);
-    }
-    let released = root.join(specifications::RELEASED);
-    let last = specifications::last_released(root)?;
-    let mut command = Command::new("go");
-    command
-        .args(["run", OASDIFF, "breaking", "--fail-on", "WARN", "--err-ignore"])
-        .arg(released.join("accepted.txt"))
-        .arg("--warn-ignore")
-        .arg(released.join("accepted.txt"))
-        .arg(last.join("openapi.yaml"))
-        .arg("docs/openapi.yaml")
-        .current_dir(root)
-        .stdin(Stdio::null())
-        .kill_on_drop(true);
-    Ok(Some(Check::of("API since the last version (oasdiff)", command)))
 }
 
 /// A program outside the workspace.

@@ -1,0 +1,119 @@
+//! Changes of the API that break clients of the version that was released last.
+
+use std::path::Path;
+use std::process::Stdio;
+
+use tokio::process::Command;
+
+use super::{Check, succeeds};
+
+/// oasdiff, from the Go module proxy.
+const OASDIFF: &str = "github.com/oasdiff/oasdiff@v1.38.0";
+
+/// oasdiff on docs/openapi.yaml, and the test that it finds what it is for, if Go is installed to
+/// build it.
+pub(super) async fn checks(root: &Path) -> anyhow::Result<Vec<Check>> {
+    if !succeeds("go", &["version"]).await {
+        eprintln!("`go` is missing, so docs/openapi.yaml is not compared with the last version");
+        return Ok(Vec::new());
+    }
+    let released = root.join(specifications::RELEASED);
+    let last = specifications::last_released(root)?.join("openapi.yaml");
+    let mut oasdiff =
+        comparison(&last, &root.join("docs/openapi.yaml"), &released.join("accepted.txt"));
+    oasdiff.current_dir(root);
+    let control = ["test", "--locked", "--package", "xtask", "--", "--ignored", "breaking"];
+    let control = Check::of_cargo(root, "control of oasdiff", &control);
+    Ok(vec![Check::of("API since the last version (oasdiff)", oasdiff), control])
+}
+
+/// Compares two versions of the API. A change that breaks clients fails, unless `accepted` lists it.
+fn comparison(last: &Path, document: &Path, accepted: &Path) -> Command {
+    let mut command = Command::new("go");
+    command
+        .args(["run", OASDIFF, "breaking", "--fail-on", "WARN"])
+        .arg("--err-ignore")
+        .arg(accepted)
+        .arg("--warn-ignore")
+        .arg(accepted)
+        .args([last, document])
+        .stdin(Stdio::null())
+        .kill_on_drop(true);
+    command
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    /// A change: how it is made, and the line of `accepted.txt` that says that it is meant, as
+    /// `released/README.md` explains it.
+    type Change = (fn(&mut Value), &'static str);
+
+    const BREAKING: [Change; 3] = [
+        (
+            |api| {
+                let product = &mut api["components"]["schemas"]["Product"];
+                product["properties"].as_object_mut().unwrap().remove("name");
+                product["required"].as_array_mut().unwrap().retain(|name| name != "name");
+            },
+            "GET /v1/products removed the required property `products/items/name` from the \
+             response with the `200` status: products have pictures now",
+        ),
+        (
+            |api| {
+                let order = &mut api["components"]["schemas"]["CreateOrder"];
+                order["required"].as_array_mut().unwrap().push(json!("user_id"));
+            },
+            "POST /v1/orders the request property `user_id` became required: orders are entrusted",
+        ),
+        (
+            |api| drop(api["paths"].as_object_mut().unwrap().remove("/v1/products")),
+            "GET /v1/products API path removed without deprecation: the shop has no list",
+        ),
+    ];
+
+    /// What the comparison of the last version with a changed copy of it says, and whether it is
+    /// a success.
+    async fn compared(change: impl Fn(&mut Value), accepted: &str) -> (bool, String) {
+        let root = harness::checkout::root().unwrap();
+        let last = specifications::last_released(&root).unwrap().join("openapi.yaml");
+        let mut api = local_lambda::yaml_document(&last).unwrap();
+        change(&mut api);
+        let folder = tempfile::tempdir().unwrap();
+        let (document, file) = (folder.path().join("api.yaml"), folder.path().join("accepted.txt"));
+        // JSON is YAML.
+        std::fs::write(&document, api.to_string()).unwrap();
+        std::fs::write(&file, accepted).unwrap();
+        let output = comparison(&last, &document, &file).output().await.unwrap();
+        (output.status.success(), String::from_utf8_lossy(&output.stdout).into_owned())
+    }
+
+    #[tokio::test]
+    #[ignore = "it needs Go: `cargo xtask test` runs it where there is one"]
+    async fn a_change_that_breaks_clients_fails_unless_it_is_meant() {
+        let (succeeds, printed) = compared(|_| {}, "").await;
+        assert!(succeeds, "{printed}");
+        let added = |api: &mut Value| {
+            let product = &mut api["components"]["schemas"]["Product"];
+            product["properties"]["picture"] = json!({"type": "string"});
+        };
+        let (succeeds, printed) = compared(added, "").await;
+        assert!(succeeds, "{printed}");
+
+        for (change, meant) in BREAKING {
+            let (succeeds, printed) = compared(change, "").await;
+            assert!(!succeeds, "{meant}: {printed}");
+            assert!(printed.contains("1 error"), "{meant}: {printed}");
+            let (succeeds, printed) = compared(change, meant).await;
+            assert!(succeeds, "{meant}: {printed}");
+            // Nothing but that change is meant.
+            let others = BREAKING.iter().map(|(_, line)| *line).filter(|line| *line != meant);
+            let (succeeds, printed) =
+                compared(change, &others.collect::<Vec<_>>().join("\n")).await;
+            assert!(!succeeds, "{meant}: {printed}");
+        }
+    }
+}
