@@ -8,13 +8,12 @@ import com.google.gson.JsonObject;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.HashSet;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
-import java.util.SortedMap;
-import java.util.TreeMap;
 import org.apache.rocketmq.client.consumer.DefaultMQPushConsumer;
 import org.apache.rocketmq.client.consumer.listener.ConsumeConcurrentlyStatus;
 import org.apache.rocketmq.client.consumer.listener.MessageListenerConcurrently;
@@ -22,7 +21,7 @@ import org.apache.rocketmq.common.consumer.ConsumeFromWhere;
 import org.apache.rocketmq.common.message.MessageExt;
 
 /**
- * Prints the changes of orders, each once: java Subscriber.java NAMESRV TOPIC GROUP JOURNAL
+ * Prints the changes of orders, each once and in their order: java Subscriber.java NAMESRV TOPIC GROUP JOURNAL
  *
  * <p>NAMESRV is the address of a name server, such as 127.0.0.1:9876. JOURNAL is a file; it stands for the database of
  * a real subscriber, which stores an event's effect and its id in one transaction.
@@ -31,8 +30,10 @@ public class Subscriber {
     private static final Gson JSON = new Gson();
 
     private final Set<String> seen = new HashSet<>();
-    /** By order: its statuses by version. */
-    private final Map<String, SortedMap<Integer, String>> histories = new HashMap<>();
+    /** By order: the statuses that were handled. */
+    private final Map<String, List<String>> histories = new HashMap<>();
+    /** By order: by version, the changes that wait for an earlier one. */
+    private final Map<String, Map<Integer, JsonObject>> waiting = new HashMap<>();
     private final Path journal;
 
     Subscriber(Path journal) throws IOException {
@@ -46,15 +47,24 @@ public class Subscriber {
         }
     }
 
-    private SortedMap<Integer, String> remember(JsonObject change) {
+    /** Returns the changes whose turn it is: none while an earlier one is missing. */
+    private List<JsonObject> remember(JsonObject change) {
         seen.add(change.get("event_id").getAsString());
         String order = change.get("order_id").getAsString();
-        SortedMap<Integer, String> history = histories.computeIfAbsent(order, key -> new TreeMap<>());
-        history.put(change.get("aggregate_version").getAsInt(), change.get("status").getAsString());
-        return history;
+        List<String> history = histories.computeIfAbsent(order, key -> new ArrayList<>());
+        Map<Integer, JsonObject> later = waiting.computeIfAbsent(order, key -> new HashMap<>());
+        later.put(change.get("aggregate_version").getAsInt(), change);
+        List<JsonObject> changes = new ArrayList<>();
+        // Events are delivered in any order. An order's versions count its changes from 1, without a gap.
+        for (JsonObject next; (next = later.remove(history.size() + 1)) != null; ) {
+            history.add(next.get("status").getAsString());
+            next.add("history", JSON.toJsonTree(history));
+            changes.add(next);
+        }
+        return changes;
     }
 
-    /** Stores an event and prints the change, unless it was stored before. The client has many threads. */
+    /** Stores an event and prints the changes whose turn it is. The client has many threads. */
     synchronized void handle(byte[] body) throws IOException {
         JsonObject event = JSON.fromJson(new String(body, UTF_8), JsonObject.class);
         // Added members don't raise the schema's version, and are ignored here.
@@ -76,9 +86,11 @@ public class Subscriber {
         }
         // The write reaches the disk before the event is acknowledged.
         Files.writeString(journal, change + "\n", CREATE, APPEND, DSYNC);
-        // Events are delivered in any order. An order's versions count its changes, so they sort them.
-        change.add("history", JSON.toJsonTree(remember(change).values()));
-        System.out.println(change);
+        List<JsonObject> changes = remember(change);
+        if (changes.isEmpty()) {
+            System.err.println("event " + event.get("id") + " waits for an earlier one of its order");
+        }
+        changes.forEach(System.out::println);
     }
 
     /** Success is the acknowledgement: it is returned only after the effect is stored. */

@@ -1,4 +1,4 @@
-// Prints the changes of orders, each once: node subscriber.mjs PROXY TOPIC GROUP JOURNAL
+// Prints the changes of orders, each once and in their order: node subscriber.mjs PROXY TOPIC GROUP JOURNAL
 //
 // PROXY is the address of RocketMQ's proxy, such as 127.0.0.1:8081. JOURNAL is a file; it stands for the
 // database of a real subscriber, which stores an event's effect and its id in one transaction.
@@ -14,12 +14,23 @@ const INVISIBLE_MS = 30_000;
 
 const [proxy, topic, group, journalFile] = process.argv.slice(2);
 const seen = new Set();
-const histories = new Map(); // by order: its statuses by version
+// By order: the statuses that were handled, and by version the changes that wait for an earlier one.
+const orders = new Map();
 
+/** Returns the changes whose turn it is: none while an earlier one is missing. */
 function remember(change) {
   seen.add(change.event_id);
-  if (!histories.has(change.order_id)) histories.set(change.order_id, new Map());
-  histories.get(change.order_id).set(change.aggregate_version, change.status);
+  if (!orders.has(change.order_id)) orders.set(change.order_id, { history: [], waiting: new Map() });
+  const { history, waiting } = orders.get(change.order_id);
+  waiting.set(change.aggregate_version, change);
+  const changes = [];
+  // Events are delivered in any order. An order's versions count its changes from 1, without a gap.
+  for (let next; (next = waiting.get(history.length + 1)) !== undefined;) {
+    waiting.delete(next.aggregate_version);
+    history.push(next.status);
+    changes.push({ ...next, history: [...history] });
+  }
+  return changes;
 }
 
 function decode(body) {
@@ -31,20 +42,19 @@ function decode(body) {
   return event;
 }
 
-/** Stores an event and returns the change, or null if it was stored before. */
+/** Stores an event and returns the changes whose turn it is; none if it was stored before. */
 function handle(event) {
   // Each event is delivered at least once, and has the same id each time.
-  if (seen.has(event.id)) return null;
+  if (seen.has(event.id)) return [];
   const { order_id, aggregate_version, status } = event.data;
   if (typeof order_id !== 'string' || !Number.isInteger(aggregate_version) || typeof status !== 'string') {
     throw new Error(`event ${event.id} is not a change of an order`);
   }
   const change = { event_id: event.id, type: event.type, order_id, aggregate_version, status };
   writeSync(journal, JSON.stringify(change) + '\n');
-  remember(change);
-  // Events are delivered in any order. An order's versions count its changes, so they sort them.
-  const history = [...histories.get(order_id)].sort(([a], [b]) => a - b).map(([, status]) => status);
-  return { ...change, history };
+  const changes = remember(change);
+  if (changes.length === 0) console.error(`event ${event.id} waits for an earlier one of its order`);
+  return changes;
 }
 
 // 'as': each write reaches the disk before the event is acknowledged.
@@ -84,8 +94,7 @@ while (!stopping) {
   for (const message of messages) {
     if (stopping) break;
     try {
-      const change = handle(decode(message.body));
-      if (change !== null) console.log(JSON.stringify(change));
+      for (const change of handle(decode(message.body))) console.log(JSON.stringify(change));
       // Only now that the effect is stored: after a crash before this, the event is delivered again.
       await consumer.ack(message);
     } catch (error) {

@@ -1,4 +1,4 @@
-"""Prints the changes of orders, each once: python subscriber.py PROXY TOPIC GROUP JOURNAL
+"""Prints the changes of orders, each once and in their order: python subscriber.py PROXY TOPIC GROUP JOURNAL
 
 PROXY is the address of RocketMQ's proxy, such as 127.0.0.1:8081. JOURNAL is a file; it stands for the
 database of a real subscriber, which stores an event's effect and its id in one transaction.
@@ -19,11 +19,12 @@ BATCH, INVISIBLE_SECONDS = 16, 30
 
 
 class Orders:
-    """The changes of orders that were handled."""
+    """The changes of orders that were stored."""
 
     def __init__(self, journal):
         self.seen = set()
-        self.history = defaultdict(dict)  # by order: its statuses by version
+        self.histories = defaultdict(list)  # by order: the statuses that were handled
+        self.waiting = defaultdict(dict)  # by order: by version, the changes that wait for an earlier one
         # Each write reaches the disk before the event is acknowledged.
         self.journal = os.open(journal, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_DSYNC, 0o644)
         with open(journal, "rb") as lines:
@@ -35,21 +36,30 @@ class Orders:
             self.remember(json.loads(line))
 
     def remember(self, change):
+        """Returns the changes whose turn it is: none while an earlier one is missing."""
         self.seen.add(change["event_id"])
-        self.history[change["order_id"]][change["aggregate_version"]] = change["status"]
+        history, waiting = self.histories[change["order_id"]], self.waiting[change["order_id"]]
+        waiting[change["aggregate_version"]] = change
+        changes = []
+        # Events are delivered in any order. An order's versions count its changes from 1, without a gap.
+        while (change := waiting.pop(len(history) + 1, None)) is not None:
+            history.append(change["status"])
+            changes.append(change | {"history": list(history)})
+        return changes
 
     def handle(self, event):
-        """Stores an event and returns the change, or None if it was stored before."""
+        """Stores an event and returns the changes whose turn it is; none if it was stored before."""
         # Each event is delivered at least once, and has the same id each time.
         if event["id"] in self.seen:
-            return None
+            return []
         data = event["data"]
         change = {"event_id": event["id"], "type": event["type"]}
         change |= {name: data[name] for name in ("order_id", "aggregate_version", "status")}
         os.write(self.journal, (json.dumps(change) + "\n").encode())
-        self.remember(change)
-        # Events are delivered in any order. An order's versions count its changes, so they sort them.
-        return change | {"history": [status for _, status in sorted(self.history[data["order_id"]].items())]}
+        changes = self.remember(change)
+        if not changes:
+            print(f"event {event['id']} waits for an earlier one of its order", file=sys.stderr)
+        return changes
 
 
 def decode(body):
@@ -93,8 +103,7 @@ def main():
                 if stopping:
                     break
                 try:
-                    change = orders.handle(decode(message.body))
-                    if change is not None:
+                    for change in orders.handle(decode(message.body)):
                         print(json.dumps(change), flush=True)
                     # Only now that the effect is stored: after a crash before this, it is delivered again.
                     consumer.ack(message)

@@ -1,6 +1,7 @@
 //! The subscribers of other teams in `examples/`, with the clients of their languages.
 
-use std::collections::{BTreeMap, BTreeSet};
+mod late;
+
 use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
@@ -10,13 +11,13 @@ use harness::broker::RocketmqProxy;
 use harness::provision::rocketmq_config;
 use local_lambda::{Child, Children, Signal};
 use rocketmq::admin::create_group;
-use rocketmq::config::GroupName;
-use serde_json::Value;
+use rocketmq::config::{GroupName, RocketmqConfig};
+use serde_json::{Value, json};
 use tokio::process::Command;
 
-use crate::app::{App, eventually, options, root, text, with_own};
+use crate::app::{App, eventually, options, root, with_own};
 
-/// How many orders are created. Each has two changes.
+/// How many orders are created.
 const ORDERS: usize = 5;
 
 /// How long a program may take to end.
@@ -100,8 +101,10 @@ async fn rust(namesrv: &str) -> Command {
 /// A running subscriber.
 struct Subscriber {
     language: &'static str,
+    command: Command,
     process: Child,
     output: PathBuf,
+    journal: PathBuf,
 }
 
 impl Subscriber {
@@ -112,23 +115,43 @@ impl Subscriber {
         data: &Path,
         children: &Children,
     ) -> Self {
-        let output = data.join(format!("{language}.out"));
+        let file = |ending: &str| data.join(format!("{language}.{ending}"));
+        let journal = file("jsonl");
         command
-            .args([topic, &format!("team-{language}")])
-            .arg(data.join(format!("{language}.jsonl")))
+            .args([topic, &group(language)])
+            .arg(&journal)
             // The clients write logs below it; Java asks the system and not this variable.
             .env("HOME", data)
             .env("JAVA_TOOL_OPTIONS", format!("-Duser.home={}", data.display()))
             .stdin(Stdio::null())
-            .stdout(File::create(&output).unwrap())
-            .stderr(File::create(data.join(format!("{language}.err"))).unwrap());
-        Self { language, process: children.spawn(&mut command).unwrap(), output }
+            .stdout(File::create(file("out")).unwrap())
+            .stderr(File::create(file("err")).unwrap());
+        let process = children.spawn(&mut command).unwrap();
+        Self { language, command, process, output: file("out"), journal }
     }
 
+    /// Ends it as an operator does.
+    async fn stop(&mut self) {
+        self.process.signal(Signal::SIGTERM);
+        let ended = tokio::time::timeout(END_LIMIT, self.process.wait()).await;
+        let code = ended.unwrap().unwrap().code();
+        let orderly = if self.language == "java" { 143 } else { 0 };
+        assert_eq!(code, Some(orderly), "{}", self.language);
+    }
+
+    /// Starts it again, with the journal that it has. Its output goes on in the same files.
+    fn start_again(&mut self, children: &Children) {
+        self.process = children.spawn(&mut self.command).unwrap();
+    }
+
+    /// The changes that it has printed.
     fn lines(&self) -> Vec<Value> {
-        let printed = std::fs::read_to_string(&self.output).unwrap();
-        let whole = printed.rsplit_once('\n').map_or("", |(whole, _)| whole);
-        whole.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+        whole_lines(&self.output)
+    }
+
+    /// The changes that it has stored, in the order in which they arrived.
+    fn journal(&self) -> Vec<Value> {
+        whole_lines(&self.journal)
     }
 
     /// Waits until it has printed so many lines, and returns them.
@@ -139,6 +162,51 @@ impl Subscriber {
         })
         .await
     }
+
+    /// Waits until it has stored so many changes.
+    async fn stored(&self, count: usize) {
+        eventually(&format!("{} stores {count} changes", self.language), async || {
+            (self.journal().len() >= count).then_some(())
+        })
+        .await;
+    }
+}
+
+/// The JSON in the lines of a file, without one that is not written to its end.
+fn whole_lines(file: &Path) -> Vec<Value> {
+    let written = std::fs::read_to_string(file).unwrap_or_default();
+    let whole = written.rsplit_once('\n').map_or("", |(whole, _)| whole);
+    whole.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+}
+
+fn group(language: &str) -> String {
+    format!("team-{language}")
+}
+
+/// All subscribers of a topic, each in a group of its own, and the proxy that some of them use.
+async fn start_all(
+    config: &RocketmqConfig,
+    namesrv: &str,
+    topic: &str,
+    data: &Path,
+    children: &Children,
+) -> (Vec<Subscriber>, RocketmqProxy) {
+    let target = options().target;
+    let proxy = RocketmqProxy::start(namesrv, 0, data, &target, children).await.unwrap();
+    let grpc = proxy.grpc();
+    let commands = [
+        ("python", python(&grpc).await),
+        ("node", node(&grpc).await),
+        ("java", java(namesrv).await),
+        ("rust", rust(namesrv).await),
+    ];
+    let mut subscribers = Vec::new();
+    for (language, command) in commands {
+        let group = GroupName::parse(&group(language)).unwrap();
+        create_group(config.clone(), &group, GROUP_LIMIT).await.unwrap();
+        subscribers.push(Subscriber::start(language, command, topic, data, children));
+    }
+    (subscribers, proxy)
 }
 
 /// Publishes every event of these orders once more.
@@ -157,27 +225,11 @@ fn subscribers_of_other_teams_print_each_change_once() {
         let app = App::start(options()).await;
         let endpoints = &app.system.endpoints;
         let config = rocketmq_config(endpoints, &app.system.names).unwrap();
-        for language in ["python", "node", "java", "rust"] {
-            let group = GroupName::parse(&format!("team-{language}")).unwrap();
-            create_group(config.clone(), &group, GROUP_LIMIT).await.unwrap();
-        }
         let data = tempfile::tempdir().unwrap();
         let children = Children::new().unwrap();
-        let target = options().target;
-        let namesrv = &endpoints.namesrv;
-        let proxy =
-            RocketmqProxy::start(namesrv, 0, data.path(), &target, &children).await.unwrap();
-        let grpc = proxy.grpc();
         let topic = &app.system.names.topic;
-        let commands = [
-            ("python", python(&grpc).await),
-            ("node", node(&grpc).await),
-            ("java", java(namesrv).await),
-            ("rust", rust(namesrv).await),
-        ];
-        let subscribers = commands.map(|(language, command)| {
-            Subscriber::start(language, command, topic, data.path(), &children)
-        });
+        let (subscribers, proxy) =
+            start_all(&config, &endpoints.namesrv, topic, data.path(), &children).await;
 
         let mut order_ids = Vec::new();
         for _ in 0..ORDERS {
@@ -194,30 +246,29 @@ fn subscribers_of_other_teams_print_each_change_once() {
         order_ids.push(app.create_order(1, 1).await);
         app.wait_for_status(&order_ids[ORDERS], "CONFIRMED").await;
         for mut subscriber in subscribers {
-            let lines = subscriber.printed(2 * (ORDERS + 1)).await;
-            check(subscriber.language, &lines, &order_ids);
-            subscriber.process.signal(Signal::SIGTERM);
-            let ended = tokio::time::timeout(END_LIMIT, subscriber.process.wait()).await;
-            let code = ended.unwrap().unwrap().code();
-            let orderly = if subscriber.language == "java" { 143 } else { 0 };
-            assert_eq!(code, Some(orderly), "{}", subscriber.language);
-            check(subscriber.language, &subscriber.lines(), &order_ids);
+            subscriber.printed(2 * (ORDERS + 1)).await;
+            subscriber.stop().await;
+            check(&subscriber, &["CREATED", "CONFIRMED"], &order_ids);
         }
         proxy.kill().await;
     });
 }
 
-/// Each change is printed once, and the last history of each order has both in their order.
-fn check(language: &str, lines: &[Value], order_ids: &[String]) {
-    let ids: BTreeSet<&str> = lines.iter().map(|line| line["event_id"].as_str().unwrap()).collect();
-    assert_eq!((lines.len(), ids.len()), (2 * order_ids.len(), lines.len()), "{language}");
-    let mut histories: BTreeMap<&str, &Value> = BTreeMap::new();
-    for line in lines {
-        histories.insert(line["order_id"].as_str().unwrap(), &line["history"]);
-    }
+/// Each change of these orders was stored and printed once, and printed in the order of its
+/// versions.
+fn check(subscriber: &Subscriber, statuses: &[&str], order_ids: &[String]) {
+    let language = subscriber.language;
+    let (lines, journal) = (subscriber.lines(), subscriber.journal());
     for order_id in order_ids {
-        let history = histories[order_id.as_str()].as_array().unwrap();
-        let statuses: Vec<_> = history.iter().map(text).collect();
-        assert_eq!(statuses, ["CREATED", "CONFIRMED"], "{language}");
+        let of_order = |changes: &[Value]| -> Vec<Value> {
+            changes.iter().filter(|change| change["order_id"] == **order_id).cloned().collect()
+        };
+        let printed = of_order(&lines);
+        assert_eq!(printed.len(), statuses.len(), "{language}: {printed:?}");
+        assert_eq!(of_order(&journal).len(), statuses.len(), "{language}");
+        for (index, change) in printed.iter().enumerate() {
+            assert_eq!(change["aggregate_version"], index + 1, "{language}: {printed:?}");
+            assert_eq!(change["history"], json!(statuses[..=index]), "{language}: {printed:?}");
+        }
     }
 }

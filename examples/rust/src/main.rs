@@ -1,4 +1,4 @@
-//! Prints the changes of orders, each once: `subscriber NAMESRV TOPIC GROUP JOURNAL`
+//! Prints the changes of orders, each once and in their order: `subscriber NAMESRV TOPIC GROUP JOURNAL`
 //!
 //! NAMESRV is the address of a name server, such as 127.0.0.1:9876. JOURNAL is a file; it stands for
 //! the database of a real subscriber, which stores an event's effect and its id in one transaction.
@@ -6,7 +6,7 @@
 // The RocketMQ client's futures nest deeper than the default limit of 128 allows.
 #![recursion_limit = "512"]
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{HashMap, HashSet};
 use std::error::Error;
 use std::fs::{File, OpenOptions};
 use std::io::{Read, Write};
@@ -45,20 +45,40 @@ struct Change {
     status: String,
 }
 
-/// What is printed: a change with the order's statuses so far, in the order of their versions.
+/// What is printed: a change with the order's statuses so far.
 #[derive(Serialize)]
 struct Printed<'orders> {
     #[serde(flatten)]
     change: &'orders Change,
-    history: Vec<&'orders String>,
+    history: &'orders [String],
 }
 
-/// The changes of orders that were handled.
+/// What is known of one order.
+#[derive(Default)]
+struct Order {
+    /// The statuses that were handled.
+    history: Vec<String>,
+    /// By version, the changes that wait for an earlier one.
+    waiting: HashMap<u32, Change>,
+}
+
+impl Order {
+    /// Takes the change whose turn it is: none while an earlier one is missing.
+    fn next(&mut self) -> Option<Change> {
+        // Events are delivered in any order. An order's versions count its changes from 1, without
+        // a gap.
+        let version = u32::try_from(self.history.len()).ok()? + 1;
+        let change = self.waiting.remove(&version)?;
+        self.history.push(change.status.clone());
+        Some(change)
+    }
+}
+
+/// The changes of orders that were stored.
 struct Orders {
     journal: File,
     seen: HashSet<String>,
-    /// By order: its statuses by version.
-    histories: HashMap<String, BTreeMap<u32, String>>,
+    by_id: HashMap<String, Order>,
 }
 
 impl Orders {
@@ -70,20 +90,22 @@ impl Orders {
         let end = stored.iter().rposition(|byte| *byte == b'\n').map_or(0, |newline| newline + 1);
         stored.truncate(end);
         journal.set_len(u64::try_from(end)?)?;
-        let mut orders = Self { journal, seen: HashSet::new(), histories: HashMap::new() };
+        let mut orders = Self { journal, seen: HashSet::new(), by_id: HashMap::new() };
         for line in stored.split(|byte| *byte == b'\n').filter(|line| !line.is_empty()) {
-            orders.remember(&serde_json::from_slice(line)?);
+            let order = orders.remember(serde_json::from_slice(line)?);
+            while order.next().is_some() {}
         }
         Ok(orders)
     }
 
-    fn remember(&mut self, change: &Change) {
+    fn remember(&mut self, change: Change) -> &mut Order {
         self.seen.insert(change.event_id.clone());
-        let history = self.histories.entry(change.order_id.clone()).or_default();
-        history.insert(change.aggregate_version, change.status.clone());
+        let order = self.by_id.entry(change.order_id.clone()).or_default();
+        order.waiting.insert(change.aggregate_version, change);
+        order
     }
 
-    /// Stores an event and prints the change, unless it was stored before.
+    /// Stores an event and prints the changes whose turn it is; none if it was stored before.
     fn handle(&mut self, body: &[u8]) -> Result<(), AnyError> {
         // Members that it does not know are ignored, and another schema version is an error.
         let event = Event::decode(body)?;
@@ -105,11 +127,16 @@ impl Orders {
         self.journal.write_all(&line)?;
         // It reaches the disk before the event is acknowledged.
         self.journal.sync_data()?;
-        self.remember(&change);
-        // Events are delivered in any order. An order's versions count its changes, so they sort them.
-        let history = self.histories.get(&change.order_id).into_iter().flat_map(BTreeMap::values);
-        let printed = Printed { change: &change, history: history.collect() };
-        println!("{}", serde_json::to_string(&printed)?);
+        let order = self.remember(change);
+        let mut next = order.next();
+        if next.is_none() {
+            eprintln!("event {} waits for an earlier one of its order", event.id);
+        }
+        while let Some(change) = next {
+            let printed = Printed { change: &change, history: &order.history };
+            println!("{}", serde_json::to_string(&printed)?);
+            next = order.next();
+        }
         Ok(())
     }
 }
