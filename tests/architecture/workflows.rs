@@ -1,4 +1,8 @@
-//! The workflows' actions are pinned, and a job that can get a token compiles nothing.
+//! The workflows' actions are pinned, a job that can get a token compiles nothing, and a release
+//! keeps its contracts.
+
+use std::path::Path;
+use std::process::{Command, Output};
 
 use serde_json::Value;
 
@@ -79,4 +83,76 @@ fn production_is_deployed_from_the_main_branch_only() {
         let condition = deploy["jobs"][job]["if"].as_str().unwrap();
         assert!(condition.contains(from_main), "{job}: {condition}");
     }
+}
+
+/// The script with which a release looks at its contracts.
+fn script_of_contracts() -> String {
+    let (_, release) = workflows().into_iter().find(|(name, _)| name == "release.yml").unwrap();
+    let steps = release["jobs"]["notes"]["steps"].as_array().unwrap();
+    let step = steps.iter().find(|step| step["name"] == "contracts").unwrap();
+    step["run"].as_str().unwrap().to_owned()
+}
+
+/// A program in a folder, with git's settings for a commit.
+fn run_in(folder: &Path, program: &str, arguments: &[&str]) -> Output {
+    let mut command = Command::new(program);
+    command.args(arguments).current_dir(folder).env("GITHUB_REF_NAME", "v1.1.0");
+    for role in ["AUTHOR", "COMMITTER"] {
+        command.env(format!("GIT_{role}_NAME"), "a test");
+        command.env(format!("GIT_{role}_EMAIL"), "test@example.com");
+    }
+    command.output().unwrap()
+}
+
+fn git(folder: &Path, arguments: &[&str]) {
+    let output = run_in(folder, "git", arguments);
+    assert!(output.status.success(), "{arguments:?}: {output:?}");
+}
+
+#[test]
+fn a_release_whose_contracts_are_not_kept_fails() {
+    let script = script_of_contracts();
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    let released = "tests/specifications/released";
+    let write = |path: &str, text: &str| {
+        let path = folder.join(path);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(path, text).unwrap();
+    };
+    let result = || {
+        let output = run_in(folder, "bash", &["-eo", "pipefail", "-c", &script]);
+        (output.status.success(), String::from_utf8(output.stdout).unwrap())
+    };
+    let fails = |error: &str| {
+        let (succeeds, printed) = result();
+        assert!(!succeeds && printed.contains(error), "{printed}");
+    };
+    let succeeds = || {
+        let (succeeds, printed) = result();
+        assert!(succeeds, "{printed}");
+    };
+
+    git(folder, &["init", "--quiet"]);
+    write(&format!("{released}/1.0.0/openapi.yaml"), "one");
+    git(folder, &["add", "--all"]);
+    git(folder, &["commit", "--quiet", "--message", "one"]);
+    git(folder, &["tag", "v1.0.0"]);
+    for path in ["docs".to_owned(), format!("{released}/1.1.0")] {
+        write(&format!("{path}/openapi.yaml"), "two");
+        write(&format!("{path}/events/OrderCreated.schema.json"), "{}");
+    }
+    succeeds();
+    for file in ["openapi.yaml", "events/OrderCreated.schema.json"] {
+        let kept = format!("{released}/1.1.0/{file}");
+        let text = std::fs::read_to_string(folder.join(&kept)).unwrap();
+        write(&kept, "other");
+        fails(&format!("has not what docs/{file} has"));
+        std::fs::remove_file(folder.join(&kept)).unwrap();
+        fails(&format!("has not what docs/{file} has"));
+        write(&kept, &text);
+        succeeds();
+    }
+    write(&format!("{released}/1.0.0/openapi.yaml"), "another one");
+    fails("1.0.0 has changed since v1.0.0");
 }
