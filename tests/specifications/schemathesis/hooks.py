@@ -1,4 +1,5 @@
-"""Gives operations that end sessions or accounts a user of their own, so that the others go on."""
+"""Gives operations that end sessions or accounts a user of their own, so that the others go on. Refuses answers with
+headers that the document does not name."""
 
 import base64
 import itertools
@@ -9,6 +10,9 @@ import schemathesis
 from requests.adapters import HTTPAdapter
 
 ENDING = {"changePassword", "deleteAccount", "logOut"}
+
+# Headers of HTTP itself and of API Gateway; a document need not name them.
+NOT_OURS = {"apigw-requestid", "connection", "content-length", "content-type", "date", "transfer-encoding"}
 
 # After ten wrong passwords in a row, the next guess at an account has to wait.
 USES_MAX = 8
@@ -75,3 +79,13 @@ def before_call(context, case, kwargs):
     header = headers.get("Authorization") if headers else None
     if header and is_issued(header):
         headers["Authorization"] = f"Bearer {USERS.next_token(case.operation.base_url)}"
+
+
+@schemathesis.check
+def no_undocumented_headers(context, response, case):
+    documented = case.operation.responses.find_by_status_code(response.status_code)
+    if documented is None:
+        return
+    names = {name.lower() for name, _ in documented.headers.items()}
+    unknown = sorted({name.lower() for name in response.headers} - names - NOT_OURS)
+    assert not unknown, f"The document does not name {unknown} of an answer with {response.status_code}"
