@@ -118,5 +118,7 @@ async fn try_out(
         command.args(["--seed", &seed.to_string()]);
     }
     let status = command.status().await.context("cannot start Schemathesis")?;
+    // It has printed nothing then.
+    anyhow::ensure!(status.code().is_some(), "Schemathesis was ended by a {status}");
     Ok(if status.success() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
