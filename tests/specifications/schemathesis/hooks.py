@@ -1,5 +1,6 @@
-"""Gives operations that end sessions or accounts a user of their own, so that the others go on. Refuses answers with
-headers that the document does not name."""
+"""Gives operations that end sessions or accounts or guess a password a user of their own, so that the others go on.
+Refuses answers with headers that the document does not name.
+"""
 
 import base64
 import itertools
@@ -9,7 +10,7 @@ import requests
 import schemathesis
 from requests.adapters import HTTPAdapter
 
-ENDING = {"changePassword", "deleteAccount", "logOut"}
+HARMFUL = {"askToChangeEmail", "changePassword", "deleteAccount", "logOut"}
 
 # Headers of HTTP itself and of API Gateway; a document need not name them.
 NOT_OURS = {"apigw-requestid", "connection", "content-length", "content-type", "date", "transfer-encoding"}
@@ -73,7 +74,7 @@ def is_issued(header):
 
 @schemathesis.hook
 def before_call(context, case, kwargs):
-    if case.operation.definition.raw.get("operationId") not in ENDING:
+    if case.operation.definition.raw.get("operationId") not in HARMFUL:
         return
     headers = kwargs.get("headers") or case.headers
     header = headers.get("Authorization") if headers else None
