@@ -80,7 +80,7 @@ async fn has_contrast(
              ground: luminance(ground(document.body)),
              texts: texts('{part}').map((e) => [e.innerText.trim().slice(0, 60),
                  contrastOf(e, getComputedStyle(e).color, e)]),
-             shapes: [...document.querySelectorAll('.arrow')].map((e) => [e.innerText,
+             shapes: [...document.querySelectorAll('div.arrow')].map((e) => [e.innerText,
                  contrastOf(e, getComputedStyle(e).borderBottomColor, e)]),
          }};"
     );
