@@ -190,3 +190,93 @@ impl Drop for Turn<'_> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use uuid::Uuid;
+
+    use super::*;
+
+    fn at(millis: i64) -> Timestamp {
+        Timestamp::from_millis(millis)
+    }
+
+    fn half(number: u128) -> HalfId {
+        let id = Uuid::from_u128(number);
+        HalfId { event_id: EventId::new(id), transaction_id: TransactionId::new(id) }
+    }
+
+    /// Asks about a half message, and commits it if its answer is to be worked out. Returns whether
+    /// it was.
+    fn is_new(answers: &RecentAnswers, number: u128, millis: i64) -> bool {
+        let Asked::Anew(turn) = answers.ask(half(number), at(millis)) else { return false };
+        turn.answer(CheckAnswer::Commit, at(millis));
+        true
+    }
+
+    fn is_known(answers: &RecentAnswers, number: u128) -> bool {
+        answers.lock().find(half(number)).is_some()
+    }
+
+    #[test]
+    fn an_answer_counts_for_two_seconds() {
+        let answers = RecentAnswers::new(at(0));
+        assert!(is_new(&answers, 1, 0));
+        assert!(!is_new(&answers, 1, 1_999));
+        assert!(is_new(&answers, 1, 2_000));
+    }
+
+    #[test]
+    fn an_answer_of_later_than_now_does_not_count() {
+        let answers = RecentAnswers::new(at(0));
+        assert!(is_new(&answers, 1, 1_000));
+        assert!(is_new(&answers, 1, 999), "the clock was set back");
+    }
+
+    #[test]
+    fn an_answer_is_known_for_half_a_minute_to_a_minute() {
+        let answers = RecentAnswers::new(at(0));
+        is_new(&answers, 1, 0);
+        is_new(&answers, 2, 20_000);
+        is_new(&answers, 3, 29_999);
+        // From here on, the first three are those of the half minute before.
+        is_new(&answers, 4, 30_000);
+        is_new(&answers, 5, 30_000);
+        is_new(&answers, 6, 59_999);
+        assert!((1..=6).all(|number| is_known(&answers, number)));
+        is_new(&answers, 7, 60_000);
+        assert!((1..=3).all(|number| !is_known(&answers, number)));
+        assert!((4..=7).all(|number| is_known(&answers, number)));
+    }
+
+    #[test]
+    fn a_clock_that_was_set_back_does_not_keep_answers_longer() {
+        let answers = RecentAnswers::new(at(100_000));
+        is_new(&answers, 1, 100_000);
+        is_new(&answers, 2, 0);
+        is_new(&answers, 3, 30_000);
+        assert_eq!([1, 2, 3].map(|number| is_known(&answers, number)), [false, true, true]);
+    }
+
+    #[test]
+    fn answers_of_a_limited_number_of_half_messages_are_kept() {
+        let answers = RecentAnswers::new(at(0));
+        let mut answers = answers.lock();
+        let recent = |committed_at| Recent {
+            answer: Answer::Given(CheckAnswer::Commit, at(0)),
+            committed_at,
+        };
+        let numbers = 0..HALF_MESSAGES_MAX as u128;
+        numbers.clone().for_each(|number| answers.keep(half(number), recent(None)));
+        answers.keep(half(numbers.end), recent(None));
+        assert_eq!(answers.current.len(), HALF_MESSAGES_MAX);
+        assert!(answers.find(half(numbers.end)).is_none());
+        answers.keep(half(0), recent(Some(at(1))));
+        let found = answers.find(half(0)).unwrap();
+        assert_eq!(
+            found.committed_at,
+            Some(at(1)),
+            "a newer answer replaces that of its half message"
+        );
+    }
+}

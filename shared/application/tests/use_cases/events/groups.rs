@@ -245,3 +245,24 @@ async fn members_that_have_time_left_wait_for_another_leader() {
     assert_eq!(statuses(&world, &late), [OrderStatus::Confirmed; 5]);
     assert_eq!(statuses(&world, &ids), [OrderStatus::Confirmed]);
 }
+
+/// A leader whose own time is over ends its group.
+#[tokio::test(start_paused = true)]
+async fn members_whose_leader_has_no_time_left_are_not_delivered_again() {
+    let (world, mut ids) = world_with(&[&[(1, 1)]]).await;
+    world.tables.fail_every_call(Operation::Reserve, Fault::Refused(FailureClass::Unavailable));
+    let consuming = world.consume_pending(Registry::default());
+    let later = async {
+        // Each event has five seconds. When those of the first order are over, the second one leads
+        // for half a second, and then the third one.
+        for pause in [500, 4_000] {
+            tokio::time::sleep(Duration::from_millis(pause)).await;
+            ids.push(order_of_three(&world).await);
+        }
+        tokio::time::sleep(Duration::from_millis(1_500)).await;
+        world.tables.heal(Operation::Reserve);
+    };
+    let (report, ()) = tokio::join!(consuming.run(Deadline::after(WINDOW)), later);
+    assert_eq!(statuses(&world, &ids), [OrderStatus::Confirmed; 3]);
+    assert_eq!(report.postponed, 2, "the third one had time left: {report:?}");
+}

@@ -6,7 +6,9 @@ use application::deadline::Deadline;
 use application::events::StoredAggregate;
 use application::lifetimes;
 use application::outcome::Failure;
-use application::ports::{Clock, EventSubscription, GroupPosition, PublishedEvents, Topic};
+use application::ports::{
+    Clock, EventSubscription, GroupPosition, IdentitySource, PublishedEvents, Topic,
+};
 use domain::identity::{EventId, OrderId, TransactionId};
 use domain::order::{Order, OrderRecord};
 use domain::pending::{PendingEvent, Publication};
@@ -92,6 +94,33 @@ async fn an_event_that_was_never_sent_counts_as_sent_from_its_claim_on() {
     let claimed = entry(&world, id);
     assert_eq!((claimed.publication, claimed.published_at), (Publication::Sent, now));
     assert_eq!(claimed.due, now.plus(lifetimes::SWEEP_AFTER));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_claim_takes_those_events_of_an_aggregate_that_are_due_and_no_other() {
+    let world = world();
+    world.broker.become_unreachable();
+    let id = created(&world).await;
+    world.broker.become_reachable();
+    let (other, publication) = (world.identities.event_id(), world.identities.transaction_id());
+    let created_at = world.clock.now();
+    let later = PendingEvent {
+        due: created_at.plus(MINUTE * 7),
+        ..PendingEvent::unsent(publication, created_at)
+    };
+    let mut two = stored(&world, id);
+    two.pending.put(other, later.clone());
+    two.revision += 1;
+    world.tables.put_stored_order(two);
+    world.clock.advance(MINUTE);
+    let now = world.clock.now();
+    // The process dies after its claim.
+    world.tables.script(Operation::ChangeAggregate, [Fault::ReplyLost]);
+    assert_eq!(sweep(&world, LOOK).await.sent, 0);
+    let claimed = entry(&world, id);
+    assert_eq!((claimed.publication, claimed.published_at), (Publication::Sent, now));
+    assert_eq!(claimed.due, now.plus(lifetimes::SWEEP_AFTER));
+    assert_eq!(stored(&world, id).pending.get(other), Some(&later));
 }
 
 #[tokio::test(start_paused = true)]

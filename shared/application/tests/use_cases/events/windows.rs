@@ -1,8 +1,10 @@
 //! How many messages a window of event-consumer asks for, and what it reports while it runs.
 
 use std::convert::Infallible;
+use std::future::poll_fn;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
+use std::task::Poll;
 use std::time::Duration;
 
 use application::deadline::Deadline;
@@ -53,6 +55,8 @@ struct Requests {
 struct Watched<'a> {
     broker: MemoryBroker,
     requests: &'a Requests,
+    /// Whether it finds nothing, and says so after a millisecond, although it should wait.
+    is_hasty: bool,
 }
 
 impl EventSubscription for Watched<'_> {
@@ -66,7 +70,12 @@ impl EventSubscription for Watched<'_> {
         self.requests.made.lock().unwrap().push((Instant::now(), most));
         let open = self.requests.open.fetch_add(1, Ordering::SeqCst) + 1;
         self.requests.open_at_most.fetch_max(open, Ordering::SeqCst);
-        let received = self.broker.receive(most, deadline).await;
+        let received = if self.is_hasty {
+            sleep(Duration::from_millis(1)).await;
+            Ok(Vec::new())
+        } else {
+            self.broker.receive(most, deadline).await
+        };
         self.requests.open.fetch_sub(1, Ordering::SeqCst);
         received
     }
@@ -97,7 +106,7 @@ type Watching<'a> = ConsumeEvents<
 fn watching<'a>(world: &World, requests: &'a Requests) -> Watching<'a> {
     let ConsumeEvents { handling, letters, announcements, pace, .. } =
         world.consume_pending(Registry::default());
-    let subscription = Watched { broker: world.broker.clone(), requests };
+    let subscription = Watched { broker: world.broker.clone(), requests, is_hasty: false };
     ConsumeEvents { subscription, handling, letters, announcements, pace }
 }
 
@@ -144,6 +153,20 @@ async fn each_failed_request_in_a_row_is_followed_by_a_longer_pause() {
     let made = requests.made.into_inner().unwrap();
     let pauses = made.windows(2).map(|pair| (pair[1].0 - pair[0].0).as_millis());
     assert_eq!(pauses.take(3).collect::<Vec<_>>(), [100, 200, 300]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_broker_that_does_not_wait_for_messages_is_asked_five_times_a_second() {
+    let world = world_with(0).await;
+    let requests = Requests::default();
+    let mut consumer = watching(&world, &requests);
+    consumer.subscription.is_hasty = true;
+    consumer.pace.pollers = 1;
+    consumer.run(Deadline::after(SHORT)).await;
+    let made = requests.made.into_inner().unwrap();
+    let pauses: Vec<_> = made.windows(2).map(|pair| (pair[1].0 - pair[0].0).as_millis()).collect();
+    assert!(pauses.len() > 200, "{} requests", made.len());
+    assert!(pauses.iter().all(|pause| *pause == 200), "{pauses:?}");
 }
 
 /// Takes a second for each order of one product.
@@ -219,6 +242,40 @@ async fn orders_that_waited_for_one_write_take_no_place_once_it_is_made() {
     assert_eq!(report.handled, 160, "{report:?}");
     let at_most = at_most.load(Ordering::SeqCst);
     assert!((4..=5).contains(&at_most), "{at_most} at once");
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_writes_for_others_takes_a_place_and_they_take_none() {
+    let world = world_with(6).await;
+    world.tables.put_product(product(2, 1_000));
+    // The first write has no answer for a second. The other five orders go into the next one.
+    world.tables.script(Operation::Reserve, [Fault::RequestLost]);
+    let at_most: Arc<AtomicUsize> = Arc::default();
+    let mut consumer = world.consume_pending(slow(&world, product_id(2), &at_most));
+    consumer.pace.events_at_once = 2;
+    let looking = async {
+        // Polled with the consumer, so that the second try of the first write is its last one.
+        poll_fn(|_| match world.tables.calls(Operation::Reserve) {
+            0 | 1 => Poll::Pending,
+            _ => Poll::Ready(()),
+        })
+        .await;
+        world.tables.script(Operation::Reserve, [Fault::RequestLost]);
+        for _ in 0..10 {
+            let lines = lines(&[(2, 1)]);
+            let command = CreateOrderCommand { lines, ..command(1, None) };
+            create(&world, &command).await.unwrap();
+        }
+        sleep(Duration::from_millis(500)).await;
+        (world.tables.calls(Operation::Reserve), at_most.load(Ordering::SeqCst))
+    };
+    let (report, (writes, at_most)) = tokio::join!(consumer.run(Deadline::after(SHORT)), looking);
+    assert_eq!(
+        (writes, at_most),
+        (3, 1),
+        "the write of the five is under way, and one other event"
+    );
+    assert_eq!(report.handled, 32, "{report:?}");
 }
 
 #[tokio::test(start_paused = true)]
