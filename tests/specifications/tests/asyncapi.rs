@@ -47,10 +47,12 @@ fn the_document_is_valid_by_the_schema_of_asyncapi() {
     assert!(errors.is_empty(), "{errors:#?}");
 }
 
+type Edit = fn(&mut Value);
+
 #[test]
 fn the_schema_of_asyncapi_refuses_a_document_that_is_wrong() {
     let validator = validator();
-    let edits: [(&str, fn(&mut Value)); 8] = [
+    let edits: [(&str, Edit); 8] = [
         ("another version", |document| document["asyncapi"] = json!("2.6.0")),
         ("no title", |document| drop(object(&mut document["info"]).remove("title"))),
         ("a server without a protocol", |document| {
