@@ -30,7 +30,6 @@ macro_rules! integer_identifier {
 
         impl $name {
             #[doc = concat!("Reads a ", $kind, " from an integer.")]
-            ///
             /// # Errors
             ///
             /// If it is larger than [`INTEGER_IDENTIFIER_MAX`].

@@ -381,7 +381,6 @@ impl<'a> Rig<'a> {
         self.kept.metric(name)
     }
 
-    ///
     /// # Errors
     /// When the log can't be read.
     pub fn lines_with(&self, text: &str) -> anyhow::Result<usize> {

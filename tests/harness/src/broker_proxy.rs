@@ -219,7 +219,6 @@ impl BrokerProxy {
         first.map(|(_, relay)| relay).unwrap_or_else(|| unreachable!("a proxy without a broker"))
     }
 
-    ///
     /// # Errors
     /// When the proxy does not know the broker.
     pub fn relay_before(&self, broker: &str) -> anyhow::Result<&Relay> {

@@ -71,7 +71,6 @@ impl Proxies {
         Ok(Self { functions: proxies, journal })
     }
 
-    ///
     /// # Errors
     /// When the function does not exist.
     pub fn of_function(&self, function: &str) -> anyhow::Result<&FunctionProxies> {

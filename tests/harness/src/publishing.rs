@@ -72,23 +72,7 @@ impl FlaggedHalf {
         ];
         let properties =
             properties.map(|(name, value)| format!("{name}\u{1}{value}\u{2}")).concat();
-        let prepared = (flags | PREPARED).to_string();
-        let half = [
-            ("producerGroup", checked_group.as_str()),
-            ("topic", topic),
-            ("defaultTopic", "TBW102"),
-            ("defaultTopicQueueNums", "4"),
-            ("queueId", "0"),
-            ("sysFlag", &prepared),
-            ("bornTimestamp", &born_ms),
-            ("flag", "0"),
-            ("properties", &properties),
-            ("reconsumeTimes", "0"),
-            ("unitMode", "false"),
-            ("batch", "false"),
-        ];
-        let mut half = Frame::request(code::SEND_MESSAGE, 1, fields(&half));
-        half.body = body;
+        let half = message(&checked_group, topic, flags | PREPARED, &properties, body);
         let stored = succeeded(ask(&broker, &half).await?)?;
         let field = |name: &str| {
             stored.fields.get(name).with_context(|| format!("the half message has no {name}"))
@@ -106,7 +90,6 @@ impl FlaggedHalf {
         })
     }
 
-    ///
     /// # Errors
     /// When the broker refuses it, or does not answer.
     pub async fn end(self, resolution: Resolution) -> anyhow::Result<()> {
@@ -128,6 +111,39 @@ impl FlaggedHalf {
         let end = Frame::request(code::END_TRANSACTION, 2, fields(&end));
         succeeded(ask(&self.broker, &end).await?).map(drop)
     }
+}
+
+/// Whether the broker stores messages. One is stored on a topic that every broker has
+/// (`TopicConfigManager.java`), and belongs to no system.
+///
+/// # Errors
+/// [`Refused`] by the broker, or when it does not answer.
+pub async fn try_broker(endpoints: &Endpoints) -> anyhow::Result<()> {
+    let broker = broker_address(&endpoints.namesrv).await?;
+    let probe = message("probe", "BenchmarkTest", 0, "", Bytes::from_static(b"probe"));
+    succeeded(ask(&broker, &probe).await?).map(drop)
+}
+
+/// A request to store a message.
+fn message(group: &str, topic: &str, flags: i32, properties: &str, body: Bytes) -> Frame {
+    let (flags, born_ms) = (flags.to_string(), SystemClock.now().as_millis().to_string());
+    let message = [
+        ("producerGroup", group),
+        ("topic", topic),
+        ("defaultTopic", "TBW102"),
+        ("defaultTopicQueueNums", "4"),
+        ("queueId", "0"),
+        ("sysFlag", &flags),
+        ("bornTimestamp", &born_ms),
+        ("flag", "0"),
+        ("properties", properties),
+        ("reconsumeTimes", "0"),
+        ("unitMode", "false"),
+        ("batch", "false"),
+    ];
+    let mut request = Frame::request(code::SEND_MESSAGE, 1, fields(&message));
+    request.body = body;
+    request
 }
 
 fn fields(pairs: &[(&str, &str)]) -> BTreeMap<String, String> {
@@ -155,7 +171,6 @@ fn succeeded(answer: Frame) -> anyhow::Result<Frame> {
 pub struct Publishing(RocketmqPublisher);
 
 impl Publishing {
-    ///
     /// # Errors
     /// When the cluster cannot be reached.
     pub async fn start(endpoints: &Endpoints, names: &Names) -> anyhow::Result<Self> {

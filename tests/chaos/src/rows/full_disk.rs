@@ -5,10 +5,9 @@ use std::time::Duration;
 use application::ports::{Clock, Resolution};
 use bytes::Bytes;
 use harness::broker::{BrokerTuning, Disk, WhenFull};
-use harness::publishing::{FlaggedHalf, Refused};
+use harness::publishing::{Refused, try_broker};
 use harness::remoting::status;
 use platform::clock::SystemClock;
-use tokio::sync::Mutex;
 use tokio::time::Instant;
 
 use super::lost_disk::{AN_HOUR, events_on_topic, finished_and_waiting, replay};
@@ -49,20 +48,12 @@ async fn refuses(bench: Bench<'_>) -> anyhow::Result<Figures> {
     let before = two_files_of_events(&rig, orders).await?;
 
     cluster.fill_disk(FULL).await?;
-    // They end once there is space: the broker drops an end that it cannot store.
-    let probes = Mutex::new(Vec::new());
     eventually("the broker refuses messages", async || {
-        match stored(&rig, LARGE_MESSAGES, 1).await {
-            Ok(half) => {
-                probes.lock().await.push(half);
-                Ok(None)
-            }
-            Err(error) => {
-                let code = error.downcast_ref::<Refused>().map(|refused| refused.code);
-                anyhow::ensure!(code == Some(status::SERVICE_NOT_AVAILABLE), "{error:#}");
-                Ok(Some(()))
-            }
-        }
+        // No half message: its rollback would be lost with the disk's last space.
+        let Err(error) = try_broker(&rig.system.endpoints).await else { return Ok(None) };
+        let code = error.downcast_ref::<Refused>().map(|refused| refused.code);
+        anyhow::ensure!(code == Some(status::SERVICE_NOT_AVAILABLE), "{error:#}");
+        Ok(Some(()))
     })
     .await?;
     let created = u64::try_from(rig.create_all("without-space", orders).await.len())?;
@@ -84,9 +75,6 @@ async fn refuses(bench: Bench<'_>) -> anyhow::Result<Figures> {
     let freed = Instant::now();
     rig.until_finished("orders go on once there is space").await?;
     let recovered = freed.elapsed();
-    for half in probes.into_inner() {
-        half.end(Resolution::Rollback).await?;
-    }
     let mut figures = judge_clean(&rig).await?;
     figures.faults = 1;
     figures.add_measure("created on a full disk", Measure::Share { part: created, whole: orders });
@@ -131,13 +119,14 @@ async fn two_files_of_events(rig: &Rig<'_>, orders: u64) -> anyhow::Result<usize
     rest(rig).await?;
     finished_and_waiting(rig, orders).await?;
     for number in 0..LARGE_MESSAGES {
-        stored(rig, number, LARGE).await?.end(Resolution::Rollback).await?;
+        store(rig, number, LARGE).await?;
     }
     events_on_topic(rig).await
 }
 
-/// Stores a half message, which is never published.
-async fn stored(rig: &Rig<'_>, number: u64, length: usize) -> anyhow::Result<FlaggedHalf> {
+/// Stores a half message, and rolls it back.
+async fn store(rig: &Rig<'_>, number: u64, length: usize) -> anyhow::Result<()> {
     let body = (0, Bytes::from(vec![b'x'; length]));
-    inflating::store(rig, &rig.system.names.topic, number, body).await
+    let half = inflating::store(rig, &rig.system.names.topic, number, body).await?;
+    half.end(Resolution::Rollback).await
 }

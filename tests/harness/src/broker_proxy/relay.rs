@@ -205,7 +205,6 @@ impl Relay {
         members.map(|(number, _)| *number).collect()
     }
 
-    ///
     /// # Errors
     /// When the port is not available.
     pub async fn accept(&self) -> anyhow::Result<()> {
