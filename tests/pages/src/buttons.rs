@@ -1,10 +1,10 @@
 //! What the console's buttons do: they make faults in a running system, and orders to see them on.
 
 mod broker;
-mod customer;
 mod give_up;
 mod kill;
 mod letters;
+mod shopper;
 mod strike;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -26,9 +26,9 @@ use serde::{Deserialize, Serialize};
 use crate::feed::Feed;
 pub(crate) use broker::BrokerState;
 use broker::BrokerSwitch;
-use customer::{Shopper, new_trace};
 pub(crate) use kill::Window;
 pub(crate) use letters::Letter;
+use shopper::{Shopper, new_trace};
 
 /// The most orders of one press.
 const ORDERS_MAX: u32 = 1_000;

@@ -82,6 +82,29 @@ fn every_example_is_valid() {
     }
 }
 
+/// Every body below `pointer`, and whether it has an example.
+fn bodies(document: &Value, pointer: &str, found: &mut Vec<(String, bool)>) {
+    let Some(members) = document.as_object() else { return };
+    for (media_type, body) in
+        members.get("content").and_then(Value::as_object).into_iter().flatten()
+    {
+        let has_example = body.get("example").or(body.get("examples")).is_some();
+        found.push((format!("{pointer}/{media_type}"), has_example));
+    }
+    for (key, value) in members {
+        bodies(value, &format!("{pointer}/{}", escaped(key)), found);
+    }
+}
+
+#[test]
+fn every_body_has_an_example() {
+    let mut found = Vec::new();
+    bodies(&openapi::document(), "", &mut found);
+    assert!(found.len() > 40, "{} bodies", found.len());
+    found.retain(|(_, has_example)| !has_example);
+    assert!(found.is_empty(), "{found:?}");
+}
+
 /// The references below a value.
 fn references<'a>(value: &'a Value, found: &mut BTreeSet<&'a str>) {
     match value {

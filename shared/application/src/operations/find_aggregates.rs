@@ -46,8 +46,7 @@ where
     Aggregates: PendingEventStore,
     Orders: OrderListing,
 {
-    /// The aggregates of a user, or only the one that has raised `event_id`. An order that was
-    /// created within the last seconds may be missing.
+    /// The aggregates of a user, or only the one that has raised `event_id`.
     ///
     /// # Errors
     ///

@@ -14,7 +14,7 @@ use harness::remoting::code;
 use harness::table_proxy::TableCall;
 use serde::Deserialize;
 
-use super::customer::new_trace;
+use super::shopper::new_trace;
 use super::{Parts, Pressed};
 use crate::feed::{Feed, Kill};
 

@@ -11,8 +11,8 @@ use harness::order_calls::{created_by, updates_of};
 use harness::table_proxy::TableCall;
 use local_lambda::Signal;
 
-use super::customer::new_trace;
 use super::kill::Window;
+use super::shopper::new_trace;
 use super::{Buttons, Parts, Pressed};
 use crate::feed::{Feed, Kill};
 

@@ -95,6 +95,16 @@ fn problem(kind: ProblemKind) -> Problem {
     Problem::new(kind, detail)
 }
 
+/// What API Gateway says in its own answer with a status.
+fn gateway_message(status: StatusCode) -> &'static str {
+    match status {
+        StatusCode::PAYLOAD_TOO_LARGE => "Request Entity Too Large",
+        StatusCode::TOO_MANY_REQUESTS => "Too Many Requests",
+        StatusCode::SERVICE_UNAVAILABLE => "Service Unavailable",
+        _ => "Internal Server Error",
+    }
+}
+
 /// The answer with one status of an operation.
 pub(super) struct ProblemResponse {
     status: StatusCode,
@@ -164,7 +174,9 @@ impl ProblemResponse {
         }
         if self.gateway {
             let schema = json!({"$ref": "#/components/schemas/GatewayError"});
-            content.insert("application/json".to_owned(), json!({"schema": schema}));
+            let example = json!({"message": gateway_message(self.status)});
+            let body = json!({"schema": schema, "example": example});
+            content.insert("application/json".to_owned(), body);
             titles.push("API Gateway's own error");
         }
         let headers = match self.status {

@@ -19,7 +19,7 @@ const PRODUCTS: u64 = 10;
 
 pub(super) struct Shopper {
     api_url: String,
-    customer: Mutex<Option<(Instant, Arc<User>)>>,
+    user: Mutex<Option<(Instant, Arc<User>)>>,
 }
 
 /// The answer to an order.
@@ -41,7 +41,7 @@ pub(super) fn new_trace() -> String {
 
 impl Shopper {
     pub(super) fn new(api_url: &str) -> Self {
-        Self { api_url: api_url.to_owned(), customer: Mutex::default() }
+        Self { api_url: api_url.to_owned(), user: Mutex::default() }
     }
 
     /// Creates an order of one to three random products.
@@ -55,7 +55,7 @@ impl Shopper {
             })
             .collect();
         let trace = trace.map_or_else(new_trace, str::to_owned);
-        let request = self.customer().await?.order(&json!({ "items": items }));
+        let request = self.user().await?.order(&json!({ "items": items }));
         let answer = send(request.header("traceparent", traceparent(&trace))).await?;
         let status = answer.status();
         let body: Value = answer.json().await.unwrap_or_default();
@@ -73,7 +73,7 @@ impl Shopper {
         let is_id = order_id.chars().all(|c| c.is_ascii_hexdigit() || c == '-');
         anyhow::ensure!(is_id, "This is not the id of an order.");
         let path = format!("/v1/orders/{order_id}/cancel");
-        let request = self.customer().await?.request(Method::POST, &path);
+        let request = self.user().await?.request(Method::POST, &path);
         let answer = send(request.header("traceparent", traceparent(trace))).await?;
         let status = answer.status();
         let body: Value = answer.json().await.unwrap_or_default();
@@ -92,16 +92,16 @@ impl Shopper {
     }
 
     /// The demo user, logged in again where the token is old.
-    async fn customer(&self) -> anyhow::Result<Arc<User>> {
-        let mut known = self.customer.lock().await;
-        if let Some((at, customer)) = &*known
+    async fn user(&self) -> anyhow::Result<Arc<User>> {
+        let mut known = self.user.lock().await;
+        if let Some((at, user)) = &*known
             && at.elapsed() < TOKEN_AGE_MAX
         {
-            return Ok(Arc::clone(customer));
+            return Ok(Arc::clone(user));
         }
-        let customer = Arc::new(User::log_in(&self.api_url, Client::new()).await?);
-        *known = Some((Instant::now(), Arc::clone(&customer)));
-        Ok(customer)
+        let user = Arc::new(User::log_in(&self.api_url, Client::new()).await?);
+        *known = Some((Instant::now(), Arc::clone(&user)));
+        Ok(user)
     }
 }
 
