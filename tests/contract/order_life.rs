@@ -10,7 +10,8 @@ use application::orders::create::OrderReply;
 use application::orders::identity::order_of_key;
 use application::outcome::WriteTry;
 use application::ports::{
-    Clock, GroupPosition, IdempotencyKey, OrderCreation, Topic, TransactionalPublisher,
+    Clock, GroupPosition, IdempotencyKey, OrderCreation, OrderListing, PageLimit, Topic,
+    TransactionalPublisher,
 };
 use domain::order::{AtKey, NewOrder, OrderStatus};
 use domain::pending::PendingEvent;
@@ -64,7 +65,7 @@ fn an_order_is_listed_once_its_creation_is_answered() {
         let listed: Vec<_> = listed.items.iter().map(|stored| stored.order.id()).collect();
         assert_eq!(listed, [reply.order.id()]);
         let consumption = deployment.weather.consumption();
-        let table = deployment.orders.as_str();
+        let table = deployment.orders.name().as_str();
         assert_eq!(consumption.of_index(table, "by_user").read, 1.0, "{consumption:?}");
         publisher.shutdown().await;
     });
