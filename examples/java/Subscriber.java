@@ -80,7 +80,7 @@ public class Subscriber {
         change.add("type", event.get("type"));
         for (String name : List.of("order_id", "aggregate_version", "status")) {
             if (!event.getAsJsonObject("data").has(name)) {
-                throw new IOException("event " + event.get("id") + " has no " + name);
+                throw new IOException("event " + event.get("id").getAsString() + " has no " + name);
             }
             change.add(name, event.getAsJsonObject("data").get(name));
         }
@@ -88,7 +88,7 @@ public class Subscriber {
         Files.writeString(journal, change + "\n", CREATE, APPEND, DSYNC);
         List<JsonObject> changes = remember(change);
         if (changes.isEmpty()) {
-            System.err.println("event " + event.get("id") + " waits for an earlier one of its order");
+            System.err.println("event " + event.get("id").getAsString() + " waits for an earlier one of its order");
         }
         changes.forEach(System.out::println);
     }

@@ -42,7 +42,7 @@ const OPEN_UNITS_MAX: u32 = 10_000;
 
 pub(crate) struct Deployment {
     pub(crate) client: Client,
-    pub(crate) orders: OrdersTable,
+    orders: OrdersTable,
     users: UsersTable,
     dead_letters: DeadLettersTable,
     catalog: CatalogTable,

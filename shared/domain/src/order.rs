@@ -66,7 +66,7 @@ impl OrderStatus {
     }
 }
 
-/// A record that the account was notified of an event.
+/// A record that the user was notified of an event.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Notification {
     /// The event's type, such as `OrderCreated`.
@@ -264,7 +264,7 @@ impl Order {
         &self.history
     }
 
-    /// The notifications of its account, in the order of the events.
+    /// The notifications of its user, in the order of the events.
     pub fn notifications(&self) -> &[Notification] {
         &self.notifications
     }

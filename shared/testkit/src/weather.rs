@@ -113,7 +113,7 @@ impl Weather {
         }
     }
 
-    /// Calls keep their latency.
+    /// Ends all faults for good. Calls keep their latency.
     pub fn calm_down(&self) {
         if let Some(mut state) = self.state() {
             state.stormy = false;
@@ -131,7 +131,7 @@ impl Weather {
         self.state().is_some_and(|mut state| state.happens(per_mille))
     }
 
-    /// Of a call, in one direction. Without a seed it only yields to other tasks.
+    /// Waits for the latency of a call, in one direction. Without a seed it only yields to other tasks.
     pub(crate) async fn travel(&self) {
         if self.0.is_none() {
             tokio::task::yield_now().await;

@@ -28,26 +28,26 @@ const WITHOUT_ROCKETMQ: FunctionGoal =
 /// passwords and the client of Secrets Manager. The memory of a running hash is not counted.
 const OF_USERS: FunctionGoal = FunctionGoal { binary_mb: 9.0, ..WITHOUT_ROCKETMQ };
 
-/// create-order relative to the floor, one order at a time.
+/// At most: create-order relative to the floor, one order at a time.
 const FLOOR_RATIO_GOAL: f64 = 1.3;
 
-/// Drained events a second, independent of the table.
+/// At least: drained events a second, independent of the table.
 const DRAINED_GOAL: f64 = 400.0;
 
-/// Drained events as a share of the table's ceiling.
+/// At least: drained events as a share of the table's ceiling.
 const CEILING_SHARE_GOAL: f64 = 0.8;
 
-/// The median time until an order is CONFIRMED.
+/// At most: the median time until an order is CONFIRMED.
 const CONFIRMED_GOAL_MS: f64 = 50.0;
 
-/// Of an order of two products, with its account's open units.
+/// At most: the write units of an order of two products, with its account's open units.
 const WRITE_UNITS_GOAL: f64 = 14.0;
 
-/// CONFIRMED orders of one product a second. The goal applies to the table and the protocol: a
+/// At least: CONFIRMED orders of one product a second. The goal applies to the table and the protocol: a
 /// machine that runs the whole system does not reach it.
 const HOT_GOAL: f64 = 1_000.0;
 
-/// Other orders' p99 with a hot product, relative to their p99 without it.
+/// At most: other orders' p99 with a hot product, relative to their p99 without it.
 const SLOWDOWN_GOAL: f64 = 2.0;
 
 const USERS: [&str; 3] = ["register-user", "user-account", "user-login"];

@@ -252,6 +252,8 @@ impl Cluster {
         }
     }
 
+    /// This cluster with a second broker beside the first.
+    ///
     /// # Errors
     /// When the second broker does not start.
     pub async fn with_second_broker(self) -> anyhow::Result<Self> {

@@ -2,7 +2,8 @@
 //!
 //! They are composed from the functions' own libraries, with an adapter that leaves the part out.
 //! No function of the product has such a switch: only the program `control-function` of these tests
-//! runs them in place of a function.
+//! runs them in place of a function. `whole_bodies` alone stands in for none: it reads one answer
+//! and ends.
 
 mod whole_bodies;
 mod without_fence;

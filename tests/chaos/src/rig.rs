@@ -381,6 +381,8 @@ impl<'a> Rig<'a> {
         self.kept.metric(name)
     }
 
+    /// How many lines of the functions' log have this text.
+    ///
     /// # Errors
     /// When the log can't be read.
     pub fn lines_with(&self, text: &str) -> anyhow::Result<usize> {

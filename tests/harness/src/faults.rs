@@ -224,7 +224,7 @@ pub struct NewRule<T: Traffic> {
 }
 
 impl<T: Traffic> NewRule<T> {
-    /// At least one.
+    /// Limits the rule to this many strikes, at least one.
     pub fn times(mut self, times: u64) -> Self {
         self.remaining = Some(times.max(1));
         self

@@ -153,7 +153,7 @@ fn notified_in(request: &Value) -> Option<String> {
     Some(names.get(placeholder)?.as_str()?.to_owned())
 }
 
-/// Of an attribute of 16 bytes.
+/// The identifier in an attribute of 16 bytes.
 fn uuid(attribute: &Value) -> Option<String> {
     let bytes = STANDARD.decode(attribute.get("B")?.as_str()?).ok()?;
     Some(Uuid::from_slice(&bytes).ok()?.to_string())

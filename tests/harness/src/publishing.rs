@@ -90,6 +90,8 @@ impl FlaggedHalf {
         })
     }
 
+    /// Ends the half message, and waits for the broker's answer.
+    ///
     /// # Errors
     /// When the broker refuses it, or does not answer.
     pub async fn end(self, resolution: Resolution) -> anyhow::Result<()> {

@@ -61,7 +61,7 @@ pub mod status {
     /// `AbstractSendMessageProcessor.java`).
     pub const NO_PERMISSION: i32 = 16;
     pub const TOPIC_NOT_EXIST: i32 = 17;
-    /// For example, it is too long.
+    /// The broker does not accept the message; for example, it is too long.
     pub const MESSAGE_ILLEGAL: i32 = 13;
     /// For example, the disk is full.
     pub const SERVICE_NOT_AVAILABLE: i32 = 14;

@@ -120,7 +120,7 @@ impl System {
         self.children.pids()
     }
 
-    /// Order: schedules, gateway, functions, broker, table.
+    /// Ends everything in this order: schedules, gateway, functions, broker, table.
     pub async fn stop(self) {
         if let Some(schedules) = &self.schedules {
             schedules.stop();

@@ -63,6 +63,8 @@ struct State {
 }
 
 impl Children {
+    /// An empty registry with its guardian.
+    ///
     /// # Errors
     /// When `/bin/sh`, the guardian, cannot be started.
     pub fn new() -> io::Result<Self> {

@@ -19,7 +19,7 @@ const SEGMENTS: u16 = 4;
 pub enum FindAggregatesError {
     /// All aggregates were read, and it is none of them. It may be one of those that this code
     /// can't read.
-    #[error("not found among the aggregates that can be read; {unreadable} can't be")]
+    #[error("no aggregate that can be read is it; {unreadable} can't be read")]
     NotFound { unreadable: u64 },
     #[error("not all aggregates could be read")]
     Unread(#[source] Failure),
@@ -46,7 +46,8 @@ where
     Aggregates: PendingEventStore,
     Orders: OrderListing,
 {
-    /// The aggregates of a user, or only the one that has raised `event_id`.
+    /// The aggregates of a user, or only the one that has raised `event_id`. An order that was
+    /// created within the last seconds may be missing.
     ///
     /// # Errors
     ///
@@ -68,7 +69,8 @@ where
             let stored = page.items.into_iter().map(StoredAggregate::Order).filter(is_wanted);
             orders.extend(stored.map(|stored| stored.key()));
             after = page.next;
-            if after.is_none() {
+            let is_found = event_id.is_some() && !(account.is_none() && orders.is_empty());
+            if after.is_none() || is_found {
                 break;
             }
         }

@@ -72,7 +72,7 @@ pub struct OrderChange<'a> {
     pub before: &'a StoredOrder,
     /// The new status, if it changes.
     pub reached: Option<StatusChange>,
-    /// The event of which the account is notified, and when, if there is one.
+    /// The event of which the user is notified, and when, if there is one.
     pub notified: Option<(EventId, Timestamp)>,
     /// The pending events after the change.
     pub pending: PendingEvents,

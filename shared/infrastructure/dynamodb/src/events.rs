@@ -27,7 +27,8 @@ pub use dead_letters::DynamoDeadLetters;
 pub use pending::PendingAggregatesPosition;
 
 /// Aggregates with their pending events: orders in one table, those of users in another.
-/// Each port is in its own file and needs these actions:
+/// Each port is in its own file, `MailTokens` in `users`, `Reservations` in `orders`, and needs
+/// these actions:
 ///
 /// | port | actions |
 /// | --- | --- |

@@ -129,7 +129,6 @@ pub(super) async fn change(fixture: &impl TableFixture, change: OrderChange<'_>)
 }
 
 async fn due(fixture: &impl TableFixture, now: Timestamp) -> Vec<DueAggregate> {
-    // A real table's index follows the table within a second or so.
     fixture.aggregates().due(Topic::Orders, now, 1_000).await.unwrap().aggregates
 }
 

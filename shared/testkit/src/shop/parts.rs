@@ -31,6 +31,7 @@ pub const OPEN_UNITS_MAX: u32 = 9;
 /// Orders of a page: fewer than a user creates.
 const PAGE: u8 = 2;
 
+/// The part of Lambda's 10 s that a function uses for its request.
 const REQUEST: Duration = Duration::from_secs(9);
 
 /// At most this many rounds of sweep and consumption until nothing is pending.

@@ -50,6 +50,8 @@ pub enum CancelReply {
     NotFound,
     /// The order may or may not be cancelled.
     Unknown,
+    /// Two requests at once got different final answers.
+    Contradicted,
 }
 
 impl Simulation {
@@ -82,7 +84,7 @@ impl Simulation {
         was_acknowledged: bool,
     ) -> CancelReply {
         let is_final = |reply| match reply {
-            CancelReply::Cancelled | CancelReply::Refused => true,
+            CancelReply::Cancelled | CancelReply::Refused | CancelReply::Contradicted => true,
             // Before that, the order may still come.
             CancelReply::NotFound => was_acknowledged,
             CancelReply::Unknown => false,
@@ -93,8 +95,13 @@ impl Simulation {
         for _ in 0..=self.weather.below(TRIES_MAX) {
             let is_doubled = self.weather.below(4) == 0;
             let reply = if is_doubled {
-                let both = tokio::join!(self.ask_to_cancel(command), self.ask_to_cancel(command));
-                if is_final(both.0) { both.0 } else { both.1 }
+                let (one, other) =
+                    tokio::join!(self.ask_to_cancel(command), self.ask_to_cancel(command));
+                match (is_final(one), is_final(other)) {
+                    (true, true) if one != other => CancelReply::Contradicted,
+                    (true, _) => one,
+                    (false, _) => other,
+                }
             } else {
                 self.ask_to_cancel(command).await
             };

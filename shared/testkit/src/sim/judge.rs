@@ -286,6 +286,7 @@ fn cancel_truth(intent: &Intent, orders: &[Order]) -> Option<Violation> {
         CancelReply::Refused => status == Some(OrderStatus::Rejected),
         CancelReply::NotFound => !cancellation.was_acknowledged,
         CancelReply::Unknown => true,
+        CancelReply::Contradicted => false,
     };
     let is_for_nobody = intent.cancellations.is_empty() && status == Some(OrderStatus::Cancelled);
     let is_wrong = is_for_nobody || !intent.cancellations.iter().all(is_true);

@@ -1,3 +1,5 @@
+//! transaction-check fences in its memory alone.
+
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 

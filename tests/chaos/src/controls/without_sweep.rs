@@ -1,3 +1,5 @@
+//! transaction-check finds nothing that is due.
+
 use application::deadline::Deadline;
 use application::events::StoredAggregate;
 use application::outcome::{Failure, WriteTry};

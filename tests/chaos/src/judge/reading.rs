@@ -144,6 +144,8 @@ impl World {
         Ok(Self { records, bodies, copies: Self::copies(rig).await? })
     }
 
+    /// All copies of events on the topic, acknowledged or not.
+    ///
     /// # Errors
     /// When the topic cannot be read.
     pub async fn copies(rig: &Rig<'_>) -> anyhow::Result<Vec<EventCopy>> {

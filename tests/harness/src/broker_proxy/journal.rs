@@ -26,16 +26,23 @@ pub enum Resolution {
 /// A half message that was sent.
 #[derive(Debug, Clone)]
 pub struct Half {
+    /// When the proxy received it.
     pub at: Instant,
+    /// The number of its connection.
     pub connection: u64,
+    /// The number of the request on that connection.
     pub opaque: i32,
     /// The id that the client gave it (`UNIQ_KEY`).
     pub message_id: String,
+    /// The attempt, if the message names one.
     pub transaction_id: Option<String>,
+    /// The event, if the message names one.
     pub event_id: Option<String>,
     /// The key of the item of the aggregate that raised the event, if the message names one.
     pub aggregate: Option<String>,
+    /// Whether the proxy passed it on to the broker.
     pub passed_on: bool,
+    /// The code of the broker's answer, if it has answered.
     pub answer: Option<i32>,
 }
 

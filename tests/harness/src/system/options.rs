@@ -56,7 +56,7 @@ pub struct SystemOptions {
     pub proxies: bool,
     /// Sees the traffic of all functions, which then have proxies, and their processes.
     pub observer: Option<Arc<dyn Observer>>,
-    /// Served at the API's address besides the template's routes.
+    /// Pages that the API's address serves besides the template's routes.
     pub pages: Option<axum::Router>,
     /// The weather between the functions and the table; `None` for the plain table. Provisioning
     /// and the test's own calls to the table bypass it.
@@ -65,7 +65,9 @@ pub struct SystemOptions {
     pub stand_ins: BTreeMap<String, PathBuf>,
     /// Timeouts of single functions that override the template's.
     pub timeouts: BTreeMap<String, Duration>,
+    /// Whether instances are frozen between requests, as on Lambda.
     pub freeze: bool,
+    /// Whether the template's schedules run.
     pub schedules: bool,
     /// The most instances of one function at a time.
     pub instances_max: usize,

@@ -8,8 +8,8 @@ use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::error::DisplayErrorContext;
 use aws_sdk_dynamodb::types::{
     AttributeDefinition, BillingMode, GlobalSecondaryIndex, KeySchemaElement, KeyType as KeyRole,
-    LocalSecondaryIndex, Projection, ProjectionType, ScalarAttributeType, TableDescription,
-    TableStatus, TimeToLiveSpecification,
+    Projection, ProjectionType, ScalarAttributeType, TableDescription, TableStatus,
+    TimeToLiveSpecification,
 };
 
 use local_lambda::{KeyAttribute, KeyType, TableSpec};
@@ -73,16 +73,13 @@ async fn create(client: &Client, table: &TableSpec) -> anyhow::Result<()> {
             .set_non_key_attributes(
                 Some(index.included.clone()).filter(|included| !included.is_empty()),
             );
-        let (key, projection) = (Some(key_schema(&index.key)?), projection.build());
-        request = if index.is_local {
-            let index = LocalSecondaryIndex::builder().index_name(&index.name);
-            let index = index.set_key_schema(key).projection(projection);
-            request.local_secondary_indexes(index.build()?)
-        } else {
-            let index = GlobalSecondaryIndex::builder().index_name(&index.name);
-            let index = index.set_key_schema(key).projection(projection);
-            request.global_secondary_indexes(index.build()?)
-        };
+        request = request.global_secondary_indexes(
+            GlobalSecondaryIndex::builder()
+                .index_name(&index.name)
+                .set_key_schema(Some(key_schema(&index.key)?))
+                .projection(projection.build())
+                .build()?,
+        );
     }
     match request.send().await {
         Ok(_) => Ok(()),
@@ -153,15 +150,11 @@ fn compare(table: &TableSpec, found: &TableDescription) -> anyhow::Result<()> {
         table.name
     );
     for index in &table.indexes {
-        let is_named = |name: Option<&str>| name == Some(&index.name);
-        let key = if index.is_local {
-            let mut local = found.local_secondary_indexes().iter();
-            local.find(|other| is_named(other.index_name())).map(|other| other.key_schema())
-        } else {
-            let mut global = found.global_secondary_indexes().iter();
-            global.find(|other| is_named(other.index_name())).map(|other| other.key_schema())
-        };
-        let there = key.map_or_else(|| "none".to_owned(), |key| key_text(key, definitions));
+        let there = found
+            .global_secondary_indexes()
+            .iter()
+            .find(|other| other.index_name() == Some(&index.name))
+            .map_or_else(|| "none".to_owned(), |other| key_text(other.key_schema(), definitions));
         let wanted = wanted_text(&index.key);
         anyhow::ensure!(
             there == wanted,

@@ -20,7 +20,7 @@ pub struct Units {
 pub struct Consumer {
     /// Such as `PutItem`.
     pub operation: &'static str,
-    /// In DynamoDB.
+    /// The table's name in DynamoDB.
     pub table: String,
     /// `None` for the table itself.
     pub index: Option<String>,
@@ -82,7 +82,7 @@ impl Consumption {
         self.units.iter().map(|(consumer, units)| (consumer, *units))
     }
 
-    /// Including refused calls.
+    /// How many calls of an operation arrived, including refused ones.
     #[must_use]
     pub fn calls(&self, operation: &str) -> u64 {
         self.calls.get(operation).copied().unwrap_or_default()

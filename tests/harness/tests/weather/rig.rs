@@ -112,7 +112,6 @@ pub(crate) async fn create_orders(url: &str) {
         "BillingMode": "PAY_PER_REQUEST",
         "AttributeDefinitions": attributes,
         "KeySchema": key("pk", "sk"),
-        "LocalSecondaryIndexes": [index("by_age", key("pk", "created_ms"))],
         "GlobalSecondaryIndexes": [
             index("by_time", key("user", "created_ms")),
             index("pending", key("shard_id", "due_ms")),

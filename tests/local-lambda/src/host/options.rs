@@ -10,21 +10,23 @@ use super::sink::{LogSink, WriterSink};
 pub struct HostOptions {
     /// The folder with the functions' binaries, such as `target/debug`.
     pub binaries: PathBuf,
-    /// Run in place of functions' binaries, by the functions' names.
+    /// Programs to run in place of functions' binaries, by the functions' names.
     pub stand_ins: BTreeMap<String, PathBuf>,
     /// Whether an instance without a request is frozen, as on Lambda.
     pub freeze: bool,
-    /// For each function. Further requests wait.
+    /// The most instances that one function may have at a time. Further requests wait.
     pub instances_max: usize,
-    /// For all functions, such as `AWS_ENDPOINT_URL_DYNAMODB`. They override the template's
-    /// variables.
+    /// Variables for all functions, such as `AWS_ENDPOINT_URL_DYNAMODB`. They override the
+    /// template's.
     pub environment: BTreeMap<String, String>,
-    /// By the function's name. They override all other variables.
+    /// Variables for single functions, by the function's name. They override all others.
     pub function_environment: BTreeMap<String, BTreeMap<String, String>>,
-    /// How far the wall clock of a function is ahead, by the function's name. The host does not
-    /// change a clock; it gives the function its deadlines by that clock.
+    /// How far the wall clock of a function is ahead, in milliseconds, by the function's name. The
+    /// host does not change a clock; it gives the function its deadlines by that clock.
     pub clock_offsets_ms: BTreeMap<String, i64>,
+    /// Where the functions' output goes.
     pub sink: Arc<dyn LogSink>,
+    /// Sees each change of a process.
     pub observer: Option<Arc<dyn ProcessObserver>>,
 }
 

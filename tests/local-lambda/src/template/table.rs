@@ -9,7 +9,7 @@ use super::load::TemplateError;
 pub struct TableSpec {
     /// In the template, such as `UsersTable`.
     pub logical_id: String,
-    /// In DynamoDB.
+    /// The table's name in DynamoDB.
     pub name: String,
     /// The partition key first, then the sort key if the table has one.
     pub key: Vec<KeyAttribute>,
@@ -34,8 +34,6 @@ pub enum KeyType {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct IndexSpec {
     pub name: String,
-    /// Whether it is local: it has the table's partition key, and can be read consistently.
-    pub is_local: bool,
     /// The partition key first, then the sort key if the index has one.
     pub key: Vec<KeyAttribute>,
     /// `ALL`, `KEYS_ONLY` or `INCLUDE`.
@@ -51,8 +49,6 @@ struct Properties {
     key_schema: Vec<KeyElement>,
     #[serde(default)]
     global_secondary_indexes: Vec<Index>,
-    #[serde(default)]
-    local_secondary_indexes: Vec<Index>,
     time_to_live_specification: Option<TimeToLive>,
 }
 
@@ -103,14 +99,12 @@ impl TableSpec {
         let properties: Properties = serde_json::from_value(properties)
             .map_err(|source| TemplateError::Resource { name: logical_id.to_owned(), source })?;
         let types = &properties.attribute_definitions;
-        let local = properties.local_secondary_indexes.iter().map(|index| (index, true));
-        let global = properties.global_secondary_indexes.iter().map(|index| (index, false));
-        let indexes = local
-            .chain(global)
-            .map(|(index, is_local)| {
+        let indexes = properties
+            .global_secondary_indexes
+            .iter()
+            .map(|index| {
                 Ok(IndexSpec {
                     name: index.index_name.clone(),
-                    is_local,
                     key: key(&index.key_schema, types)?,
                     projection: index.projection.projection_type.clone(),
                     included: index.projection.non_key_attributes.clone(),

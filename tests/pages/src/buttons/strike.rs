@@ -165,11 +165,12 @@ impl Buttons {
     }
 
     pub(super) fn thaw(&self, parts: &Parts, function: &str) -> anyhow::Result<Pressed> {
-        let stopped = self.faults().stopped.remove(function).unwrap_or_default();
+        let stopped = self.faults().stopped.get(function).cloned().unwrap_or_default();
         anyhow::ensure!(!stopped.is_empty(), "No process of {function} was stopped here.");
         for pid in &stopped {
             parts.host.signal_instance(function, *pid, Signal::SIGCONT)?;
         }
+        self.faults().stopped.remove(function);
         let pids: Vec<_> = stopped.into_iter().collect();
         self.0.feed.mark(function, &pids, false);
         self.0.feed.note(format!("{function} goes on"));
@@ -181,11 +182,14 @@ impl Buttons {
     async fn caught(&self, parts: &Parts, function: &str, write: Write) -> anyhow::Result<Caught> {
         let trace = new_trace();
         let table = &parts.proxies.of_function(function)?.table;
-        let (feed, of) = (self.0.feed.clone(), trace.clone());
-        let is_write = move |call: &TableCall| write.is_in(call, &of, &feed);
+        let (feed, wanted) = (self.0.feed.clone(), trace.clone());
+        let is_write = move |call: &TableCall| write.is_in(call, &wanted, &feed);
         let mut hold = table.on(Point::Request, is_write).once().hold();
         let named = match write {
-            Write::Cancel => parts.shopper.create(None).await?.order_id,
+            Write::Cancel => {
+                let created = parts.shopper.create(None).await?;
+                Some(created.order_id.context(created.said)?)
+            }
             Write::Order | Write::Session | Write::Reservation => None,
         };
         self.ask(write, named.clone(), trace.clone());
@@ -215,8 +219,11 @@ impl Buttons {
             let Some(Parts { shopper, .. }) = buttons.0.parts.get() else { return };
             match (write, order_id) {
                 (Write::Cancel, Some(order_id)) => drop(shopper.cancel(&order_id, &trace).await),
+                (Write::Cancel, None) => {}
                 (Write::Session, _) => drop(shopper.log_in(&trace).await),
-                _ => drop(shopper.create(Some(&trace)).await),
+                (Write::Order | Write::Reservation, _) => {
+                    drop(shopper.create(Some(&trace)).await);
+                }
             }
         });
     }

@@ -121,7 +121,7 @@ where
             let mut pending = stored.pending().clone();
             pending.remove(event_id);
             let index = IndexChange::between(stored.pending(), &pending);
-            // The account is not notified of an event that is given up.
+            // The user is not notified of an event that is given up.
             let ends = stored.pending_change(pending, index);
             match self.bury(&letter, Some(&ends), deadline).await? {
                 None => return Ok(Burial::Recorded),

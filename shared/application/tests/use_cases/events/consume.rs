@@ -31,7 +31,7 @@ fn cancel(world: &World, id: OrderId) {
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_order_is_confirmed_and_its_account_notified_of_both_events_once() {
+async fn an_order_is_confirmed_and_its_user_notified_of_both_events_once() {
     let world = world();
     let id = created(&world, 2).await;
     let report = consume(&world, SHORT).await;

@@ -150,7 +150,7 @@ async fn an_order_of_a_product_that_is_gone_can_still_be_cancelled() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_account_of_a_cancelled_order_is_notified_when_its_event_comes() {
+async fn the_user_of_a_cancelled_order_is_notified_when_its_event_comes() {
     let world = world();
     let id = created(&world, 2).await;
     consume(&world, SHORT).await;

@@ -16,9 +16,8 @@ use crate::keys;
 use crate::reading::read_all;
 use crate::records::stored_order;
 
-/// The index of orders by user and creation time. It contains only keys, and is local: a consistent
-/// read has every order whose put was acknowledged
-/// (<https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/LSI.html>).
+/// The index of orders by user and creation time. It contains only keys, and changes of the table
+/// appear in it within about a second (<https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/GSI.html>).
 const BY_USER: &str = "by_user";
 
 const ORDERS_OF_USER: &str = "#pk = :pk";
@@ -35,7 +34,6 @@ impl<Stock: Send + Sync> OrderListing for DynamoOrders<Stock> {
             .query()
             .table_name(self.orders.as_str())
             .index_name(BY_USER)
-            .consistent_read(true)
             .key_condition_expression(ORDERS_OF_USER)
             .set_expression_attribute_names(names(&[ORDERS_OF_USER]))
             .set_expression_attribute_values(values(vec![(":pk", text(keys::user(user_id)))]))
