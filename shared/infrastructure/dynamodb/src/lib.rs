@@ -6,7 +6,7 @@
 //!
 //! # Layout
 //!
-//! - [`connect`], [`connect_to`]: clients with time limits
+//! - [`connect()`], [`connect_to`]: clients with time limits
 //! - [`config`]: the tables by name
 //! - [`keys`], `records`: the keys and the attributes of items
 //! - `error`, `transaction`: the outcome of a call
