@@ -154,5 +154,5 @@ fn a_release_whose_contracts_are_not_kept_fails() {
         succeeds();
     }
     write(&format!("{released}/1.0.0/openapi.yaml"), "another one");
-    fails("1.0.0 has changed since v1.0.0");
+    fails("1.0.0 is not as it is in v1.0.0");
 }
