@@ -46,8 +46,8 @@ async fn without_patience(bench: &Bench<'_>) -> anyhow::Result<Measure> {
     .await?;
     let newer = publish_newer(&control).await?;
     let part = eventually("events of newer code are given up without patience", async || {
-        let letters = Records::read(&control).await?.dead_letters;
-        let given_up = newer.iter().filter(|id| letters.contains_key(*id)).count();
+        // A letter of a message that nobody reads has no event's identifier.
+        let given_up = Records::read(&control).await?.dead_letters.len();
         Ok((given_up == newer.len()).then_some(given_up))
     })
     .await?;
