@@ -12,12 +12,9 @@ use crate::ports::aggregates::{Segment, StoredAggregates};
 use crate::ports::pending::PendingEventStore;
 use crate::ports::{OrderListing, PageLimit, Topic};
 
-/// How many segments of each topic's aggregates are read at the same time.
-const SEGMENTS: u16 = 4;
-
 #[derive(Debug, thiserror::Error)]
 pub enum FindAggregatesError {
-    /// All aggregates were read, and it is none of them. It may be one of those that this code
+    /// All aggregates were read, and it is not among them. It may be one of those that this code
     /// can't read.
     #[error("no aggregate that can be read is it; {unreadable} can't be read")]
     NotFound { unreadable: u64 },
@@ -100,10 +97,10 @@ impl Wanted {
         }
     }
 
-    fn topics(self) -> Vec<Topic> {
+    const fn topics(self) -> &'static [Topic] {
         match self {
-            Self::Order(_) => vec![Topic::Orders],
-            Self::Event(_) => Topic::ALL.into(),
+            Self::Order(_) => &[Topic::Orders],
+            Self::Event(_) => &Topic::ALL,
         }
     }
 }
@@ -152,10 +149,8 @@ impl<Aggregates: StoredAggregates> SearchAggregates<Aggregates> {
             progress(&read);
             read.unreadable
         };
-        let segments = wanted.topics().into_iter().flat_map(|topic| {
-            (0..SEGMENTS).map(move |index| Segment { topic, index, of: SEGMENTS })
-        });
-        let searched = segments.map(|segment| self.segment(segment, wanted, &count));
+        let searched = Segment::of_topics(wanted.topics())
+            .map(|segment| self.segment(segment, wanted, &count));
         match try_join_all(searched).await {
             Err(Ended::Found(key)) => Ok(key),
             Err(Ended::Unread(failure)) => Err(FindAggregatesError::Unread(failure)),

@@ -5,7 +5,7 @@
 //! only arrives twice.
 //!
 //! All aggregates are read, in several segments at the same time, because no index lists events by
-//! time. The events of one aggregate are sent in their order, each after the one before it was
+//! time. A segment sends one event at a time. The events of one aggregate are sent in their order, each after the one before it was
 //! acknowledged; those of different aggregates in any order. The rate limits the load of the broker
 //! and its subscribers.
 
@@ -22,10 +22,6 @@ use crate::events::publish::{PublishStored, SendError};
 use crate::outcome::Failure;
 use crate::ports::aggregates::{Segment, StoredAggregates};
 use crate::ports::{Clock, IdentitySource, Topic, TransactionalPublisher};
-
-/// How many segments of each topic's aggregates are read at the same time. Each sends one event at
-/// a time.
-const SEGMENTS: u16 = 4;
 
 #[derive(Debug, Clone)]
 pub struct ReplaySince<Aggregates, Publisher, Time, Identities> {
@@ -130,9 +126,7 @@ where
         progress: &Progress,
     ) -> (ReplaySummary, Result<(), ReplayStopped>) {
         let run = Run { since, resend, summary: Mutex::default(), progress };
-        let segments = Topic::ALL.into_iter().flat_map(|topic| {
-            (0..SEGMENTS).map(move |index| Segment { topic, index, of: SEGMENTS })
-        });
+        let segments = Segment::of_topics(&Topic::ALL);
         let ended = try_join_all(segments.map(|segment| self.segment(segment, &run))).await;
         let ended = ended.map(drop);
         (run.summary(), ended)

@@ -17,6 +17,18 @@ pub struct Segment {
     pub of: u16,
 }
 
+impl Segment {
+    /// How many segments of each topic's aggregates are read at the same time.
+    const AT_ONCE: u16 = 4;
+
+    /// The segments that together are all aggregates of these topics.
+    pub fn of_topics(topics: &[Topic]) -> impl Iterator<Item = Self> {
+        topics.iter().flat_map(|topic| {
+            (0..Self::AT_ONCE).map(|index| Self { topic: *topic, index, of: Self::AT_ONCE })
+        })
+    }
+}
+
 /// Reads all aggregates, for a replay.
 pub trait StoredAggregates: Send + Sync {
     /// Where a page ends.
