@@ -32,7 +32,7 @@ pub(crate) enum KeysLeave {
 pub(crate) enum Letter {
     /// It ends the entry, on condition that the event is pending.
     EndsPending,
-    /// It ends the entry, and is also written if there is none.
+    /// It ends the entry, and is also written if the entry has ended.
     EndsPendingUnconditionally,
     /// It is written on that condition, and the entry stays.
     LeavesPending,

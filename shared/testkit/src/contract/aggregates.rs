@@ -512,7 +512,7 @@ fn counting(products: &[(u64, u32)], open_max: u32) -> Taking {
     Taking { stock: quantities(products), open: [(count(), units)].into(), open_max }
 }
 
-/// The count, as a refused write that adds nothing to it reports it; `None` if there is none.
+/// The count, as a refused write that adds nothing to it reports it; `None` before the first unit.
 pub(crate) async fn open_units(fixture: &impl TableFixture, count: OpenCount) -> Option<u32> {
     let too_many = Taking { open: [(count, 1)].into(), ..Taking::default() };
     let tried =
