@@ -16,7 +16,7 @@ use crate::ports::{OrderListing, PageLimit, Topic};
 pub enum FindAggregatesError {
     /// All aggregates were read, and it is not among them. It may be one of those that this code
     /// can't read.
-    #[error("no aggregate that can be read is it; {unreadable} can't be read")]
+    #[error("not found; {unreadable} aggregates can't be read")]
     NotFound { unreadable: u64 },
     #[error("not all aggregates could be read")]
     Unread(#[source] Failure),
