@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use domain::aggregate::AggregateKey;
 
+use super::WRITE;
 use crate::backoff::Backoff;
 use crate::deadline::Deadline;
 use crate::events::StoredAggregate;
@@ -17,9 +18,6 @@ use crate::ports::{
     MoveCancelled,
 };
 use crate::retry::{Unsettled, until_settled};
-
-/// How long the removal may take, with all its tries.
-const REMOVAL: Duration = Duration::from_secs(10);
 
 #[derive(Debug, Clone)]
 pub struct DiscardDeadLetter<Letters, Aggregates> {
@@ -58,7 +56,7 @@ where
         let found =
             DeadLetterReader::find(&self.letters, id).await.map_err(DiscardError::Failed)?;
         let letter = found.ok_or(DiscardError::NotFound)?;
-        let deadline = Deadline::after(REMOVAL);
+        let deadline = Deadline::after(WRITE);
         match self.kept_for(&letter).await? {
             Some(kept) => self.remove_and_let_expire(&letter, kept, deadline).await?,
             None => remove_alone(&self.letters, &letter, deadline).await?,

@@ -18,6 +18,7 @@ use domain::aggregate::AggregateKey;
 use domain::identity::{EventId, TransactionId};
 use domain::pending::PendingEvent;
 
+use super::{PUBLICATION, WRITE};
 use crate::backoff::Backoff;
 use crate::deadline::Deadline;
 use crate::event::message_of;
@@ -34,12 +35,6 @@ use crate::ports::{
 use crate::retry::until_settled;
 
 pub use examine::{Examined, RedrivePlan};
-
-/// How long the write may take, with all its tries.
-const WRITE: Duration = Duration::from_secs(10);
-
-/// How long a publication may take.
-const PUBLICATION: Duration = Duration::from_secs(5);
 
 pub struct Redrive<Letters, Aggregates, Identities, Publisher, Time> {
     pub letters: Letters,

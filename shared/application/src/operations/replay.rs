@@ -11,7 +11,7 @@ use contracts::event::EventType;
 use domain::aggregate::AggregateKey;
 use domain::identity::EventId;
 
-use super::resend::Resend;
+use super::replay_sender::ReplaySender;
 use crate::events::StoredAggregate;
 use crate::events::publish::{PublishStored, SendError};
 use crate::outcome::Failure;
@@ -98,13 +98,13 @@ where
         only: Option<EventId>,
         mut sent: impl FnMut(&ReplayedEvent),
     ) -> Result<Vec<ReplayedEvent>, ReplayError> {
-        let resend = Resend::new(&self.publication, &self.identities, self.events_per_second);
+        let sender = ReplaySender::new(&self.publication, &self.identities, self.events_per_second);
         let mut replayed = Vec::new();
         for key in keys {
             let (stored, events) = self.found(*key, only).await?;
             for event in events.iter().filter(|event| event.event_type.is_some()) {
                 let event_id = event.event_id;
-                let acknowledged = resend.send(&stored, event_id).await;
+                let acknowledged = sender.send(&stored, event_id).await;
                 acknowledged.map_err(|cause| ReplayError::Send { event_id, cause })?;
                 sent(event);
             }

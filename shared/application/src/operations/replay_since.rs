@@ -16,7 +16,7 @@ use domain::identity::EventId;
 use domain::timestamp::Timestamp;
 use futures::future::try_join_all;
 
-use super::resend::Resend;
+use super::replay_sender::ReplaySender;
 use crate::events::StoredAggregate;
 use crate::events::publish::{PublishStored, SendError};
 use crate::outcome::Failure;
@@ -67,7 +67,7 @@ pub enum ReplayStopped {
 struct Run<'a, Publisher, Time, Identities, Progress> {
     since: Timestamp,
     /// `None` for a dry run.
-    resend: Option<Resend<'a, Publisher, Time, Identities>>,
+    sender: Option<ReplaySender<'a, Publisher, Time, Identities>>,
     summary: Mutex<ReplaySummary>,
     progress: &'a Progress,
 }
@@ -115,17 +115,17 @@ where
         since: Timestamp,
         progress: impl Fn(&ReplaySummary),
     ) -> (ReplaySummary, Result<(), ReplayStopped>) {
-        let resend = Resend::new(&self.publication, &self.identities, self.events_per_second);
-        self.go(since, Some(resend), &progress).await
+        let sender = ReplaySender::new(&self.publication, &self.identities, self.events_per_second);
+        self.go(since, Some(sender), &progress).await
     }
 
     async fn go<Progress: Fn(&ReplaySummary)>(
         &self,
         since: Timestamp,
-        resend: Option<Resend<'_, Publisher, Time, Identities>>,
+        sender: Option<ReplaySender<'_, Publisher, Time, Identities>>,
         progress: &Progress,
     ) -> (ReplaySummary, Result<(), ReplayStopped>) {
-        let run = Run { since, resend, summary: Mutex::default(), progress };
+        let run = Run { since, sender, summary: Mutex::default(), progress };
         let segments = Segment::of_topics(&Topic::ALL);
         let ended = try_join_all(segments.map(|segment| self.segment(segment, &run))).await;
         let ended = ended.map(drop);
@@ -167,8 +167,8 @@ where
                 let error = &error as &dyn std::error::Error;
                 tracing::warn!(%event_id, error, "an event can't be sent by this code");
                 run.count(|summary| summary.newer += 1);
-            } else if let Some(resend) = &run.resend {
-                let sent = resend.send(stored, event_id).await;
+            } else if let Some(sender) = &run.sender {
+                let sent = sender.send(stored, event_id).await;
                 sent.map_err(|cause| ReplayStopped::Send { event_id, cause })?;
                 run.count(|summary| summary.sent += 1);
             }

@@ -5,12 +5,11 @@
 //! dies in between, the sweep sends it. The sweep starts again with the event: its copies are
 //! counted from here.
 
-use std::time::Duration;
-
 use domain::aggregate::AggregateKey;
 use domain::identity::{EventId, TransactionId};
 use domain::pending::{PendingEvent, Publication};
 
+use super::{PUBLICATION, WRITE};
 use crate::deadline::Deadline;
 use crate::events::publish::{PublishStored, SendError};
 use crate::events::revise::revise;
@@ -19,12 +18,6 @@ use crate::lifetimes;
 use crate::outcome::Failure;
 use crate::ports::pending::{IndexChange, PendingEventStore};
 use crate::ports::{Clock, IdentitySource, TransactionalPublisher};
-
-/// How long the write may take, with all its tries.
-const WRITE: Duration = Duration::from_secs(10);
-
-/// How long the publication may take.
-const PUBLICATION: Duration = Duration::from_secs(5);
 
 #[derive(Debug, Clone)]
 pub struct Republish<Aggregates, Publisher, Time, Identities> {

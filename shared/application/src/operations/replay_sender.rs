@@ -7,26 +7,24 @@ use domain::identity::{EventId, TransactionId};
 use tokio::sync::Mutex;
 use tokio::time::{Instant, Interval, MissedTickBehavior};
 
+use super::PUBLICATION;
 use crate::backoff::{Backoff, seed};
 use crate::deadline::Deadline;
 use crate::events::StoredAggregate;
 use crate::events::publish::{PublishStored, SendError};
 use crate::ports::{Clock, IdentitySource, TransactionalPublisher};
 
-/// How long one try of an event may take.
-const PUBLICATION: Duration = Duration::from_secs(5);
-
 /// How long an event is tried again.
 const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Sends events that several tasks read, together not faster than the rate.
-pub(super) struct Resend<'a, Publisher, Time, Identities> {
+pub(super) struct ReplaySender<'a, Publisher, Time, Identities> {
     publication: &'a PublishStored<Publisher, Time>,
     identities: &'a Identities,
     rate: Mutex<Interval>,
 }
 
-impl<'a, Publisher, Time, Identities> Resend<'a, Publisher, Time, Identities>
+impl<'a, Publisher, Time, Identities> ReplaySender<'a, Publisher, Time, Identities>
 where
     Publisher: TransactionalPublisher,
     Time: Clock,

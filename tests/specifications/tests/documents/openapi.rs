@@ -1,15 +1,6 @@
 //! `docs/openapi.yaml` is true to the code.
 
-#![allow(
-    clippy::expect_used,
-    clippy::indexing_slicing,
-    clippy::panic,
-    clippy::unwrap_used,
-    reason = "a test fails by panicking"
-)]
-
 use std::collections::BTreeSet;
-use std::path::{Path, PathBuf};
 
 use contracts::order::STATUSES;
 use contracts::schema::INTEGER_MAX;
@@ -22,10 +13,7 @@ use serde_json::{Value, json};
 use specifications::openapi;
 use web::ProblemKind;
 
-/// The checkout. A test runs in the folder of its package.
-fn root() -> PathBuf {
-    Path::new("../..").canonicalize().unwrap()
-}
+use crate::root;
 
 #[test]
 fn the_stored_contracts_are_those_of_the_code() {

@@ -1,25 +1,13 @@
 //! The events of this version and of those before it are understood by each other's readers.
 
-#![allow(
-    clippy::expect_used,
-    clippy::indexing_slicing,
-    clippy::panic,
-    clippy::unwrap_used,
-    reason = "a test fails by panicking"
-)]
-
 use std::collections::BTreeSet;
-use std::path::{Path, PathBuf};
 
 use contracts::event::{Event, EventType, SCHEMA_VERSION};
 use contracts::schema::of_event;
 use serde_json::{Map, Value, json};
 use specifications::{RELEASED, asyncapi};
 
-/// The checkout. A test runs in the folder of its package.
-fn root() -> PathBuf {
-    Path::new("../..").canonicalize().unwrap()
-}
+use crate::root;
 
 /// The stored events and schemas of all released versions: version, type of event, text.
 fn stored(ending: &str) -> Vec<(String, EventType, String)> {
@@ -91,6 +79,15 @@ fn a_schema_refuses_what_the_code_cannot_read() {
             assert!(!schema.is_valid(&event), "{event}");
         }
     }
+}
+
+#[test]
+fn every_version_has_an_example_of_each_event_that_it_has_a_schema_of() {
+    let types = |ending| -> BTreeSet<(String, &str)> {
+        let stored = stored(ending).into_iter();
+        stored.map(|(version, event_type, _)| (version, event_type.as_str())).collect()
+    };
+    assert_eq!(types("json"), types("schema.json"));
 }
 
 #[test]

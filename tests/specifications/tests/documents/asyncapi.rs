@@ -1,23 +1,10 @@
 //! `docs/asyncapi.yaml` is valid `AsyncAPI`.
 
-#![allow(
-    clippy::expect_used,
-    clippy::indexing_slicing,
-    clippy::panic,
-    clippy::unwrap_used,
-    reason = "a test fails by panicking"
-)]
-
-use std::path::{Path, PathBuf};
-
 use jsonschema::Validator;
 use serde_json::{Value, json};
 use specifications::asyncapi;
 
-/// The checkout. A test runs in the folder of its package.
-fn root() -> PathBuf {
-    Path::new("../..").canonicalize().unwrap()
-}
+use crate::root;
 
 /// The stored document, as its readers get it.
 fn document() -> Value {
