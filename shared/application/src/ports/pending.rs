@@ -27,9 +27,9 @@ pub enum IndexChange {
         rank: Rank,
     },
     /// A sweep claims the aggregate: the entry is moved as by `Move`, if it is still where the
-    /// index had it. Of any number of sweeps that find it there, at most one claims it.
+    /// index listed it. Of any number of sweeps that find it there, at most one claims it.
     Claim {
-        /// The due time that the index had.
+        /// The due time in the index when the sweep read it.
         expected: Timestamp,
         /// When the first of the pending events is due.
         due: Timestamp,

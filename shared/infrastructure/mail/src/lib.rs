@@ -27,6 +27,8 @@ use aws_sdk_sesv2::error::{BuildError, ProvideErrorMetadata, SdkError};
 use aws_sdk_sesv2::operation::send_email::SendEmailError;
 use aws_sdk_sesv2::types::{Body, Content, Destination, EmailContent, Message};
 pub use config::{InvalidLinkBase, LinkBase, MailConfig};
+use domain::account::EmailAddress;
+use idna::AsciiDenyList;
 
 /// How long it may take to open a connection, with TLS.
 const CONNECT_LIMIT: Duration = Duration::from_secs(1);
@@ -92,6 +94,10 @@ impl SesMailer {
 
 impl Mailer for SesMailer {
     async fn send(&self, mail: &OutgoingMail<'_>, deadline: Deadline) -> WriteTry<AddressRejected> {
+        let address = match deliverable(mail.to) {
+            Ok(address) => address,
+            Err(rejected) => return WriteTry::Cancelled(rejected),
+        };
         let content = match self.content(mail) {
             Ok(content) => content,
             Err(error) => return WriteTry::Refused(Failure::new(FailureClass::Permanent, error)),
@@ -101,7 +107,7 @@ impl Mailer for SesMailer {
             .client
             .send_email()
             .from_email_address(self.config.sender.as_str())
-            .destination(Destination::builder().to_addresses(mail.to.as_typed()).build())
+            .destination(Destination::builder().to_addresses(address).build())
             .content(content)
             .customize()
             .config_override(Config::builder().timeout_config(limit))
@@ -112,6 +118,23 @@ impl Mailer for SesMailer {
             Err(error) => judged(&error),
         }
     }
+}
+
+/// The address in the form that Amazon SES takes
+/// (<https://docs.aws.amazon.com/ses/latest/APIReference-V2/API_Destination.html>): the host in
+/// ASCII, by IDNA (UTS #46), and what is before the `@` as typed.
+///
+/// # Errors
+///
+/// If what is before the `@` is not ASCII, to which SES sends no mail, or IDNA has no form of the
+/// host.
+fn deliverable(address: &EmailAddress) -> Result<String, AddressRejected> {
+    let (local, host) = address.as_typed().rsplit_once('@').ok_or(AddressRejected)?;
+    if !local.is_ascii() {
+        return Err(AddressRejected);
+    }
+    let host = idna::domain_to_ascii_cow(host.as_bytes(), AsciiDenyList::URL);
+    Ok(format!("{local}@{}", host.map_err(|_| AddressRejected)?))
 }
 
 /// What became of a mail whose call failed.

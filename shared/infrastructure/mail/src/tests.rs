@@ -69,7 +69,15 @@ async fn stand_in() -> (Shared, SesMailer) {
 }
 
 async fn send(mailer: &SesMailer, purpose: MailPurpose) -> WriteTry<AddressRejected> {
-    let to = EmailAddress::parse("Demo@example.com").unwrap();
+    send_to(mailer, "Demo@example.com", purpose).await
+}
+
+async fn send_to(
+    mailer: &SesMailer,
+    address: &str,
+    purpose: MailPurpose,
+) -> WriteTry<AddressRejected> {
+    let to = EmailAddress::parse(address).unwrap();
     let token = SecretString::from("1.secret");
     let mail = OutgoingMail { to: &to, purpose, token: &token };
     mailer.send(&mail, Deadline::after(Duration::from_secs(5))).await
@@ -97,6 +105,31 @@ async fn a_mail_has_a_sender_an_address_and_a_link_with_the_token_in_its_fragmen
         let link = format!("href=\"https://shop.example.com/?a=1&amp;b=2{fragment}\"");
         assert!(html.contains(&link), "{html}");
     }
+}
+
+#[tokio::test]
+async fn a_host_is_written_in_ascii_and_a_name_that_is_not_ascii_gets_no_mail() {
+    let (service, mailer) = stand_in().await;
+    for (typed, sent) in [
+        ("Jo@bücher.example", "Jo@xn--bcher-kva.example"),
+        ("jo@BÜCHER.example", "jo@xn--bcher-kva.example"),
+        ("jo@xn--bcher-kva.example", "jo@xn--bcher-kva.example"),
+        // Another host than strasse.example, although the two are one address among accounts.
+        ("jo@straße.example", "jo@xn--strae-oqa.example"),
+        ("jo@例え.example", "jo@xn--r8jz45g.example"),
+        ("jo@mail_1.example", "jo@mail_1.example"),
+    ] {
+        let done = send_to(&mailer, typed, MailPurpose::ConfirmAddress).await;
+        assert!(matches!(done, WriteTry::Done), "{typed}: {done:?}");
+        let request = service.lock().unwrap().requests.pop().unwrap();
+        assert_eq!(request["Destination"]["ToAddresses"], json!([sent]));
+    }
+    for typed in ["jö@example.com", "jo＠example.com", "jo@xn--\u{e4}.example", "jo@a%b.example"]
+    {
+        let refused = send_to(&mailer, typed, MailPurpose::ConfirmAddress).await;
+        assert!(matches!(refused, WriteTry::Cancelled(AddressRejected)), "{typed}: {refused:?}");
+    }
+    assert!(service.lock().unwrap().requests.is_empty(), "these are not sent");
 }
 
 #[tokio::test]
