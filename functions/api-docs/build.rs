@@ -1,4 +1,4 @@
-//! Compresses the files of the page. The viewer among them, Swagger UI, comes from npm's registry,
+//! Compresses the files of the page. The files of the viewer, Swagger UI, come from npm's registry,
 //! once per folder of a build.
 
 #![expect(
@@ -19,7 +19,8 @@ use flate2::Compression;
 use flate2::write::GzEncoder;
 use sha2::{Digest, Sha512};
 
-/// Apache-2.0; its licence and notice are served beside it, with those of what it contains.
+/// The viewer's version. Its licence, Apache-2.0, and its notice are served beside it, with those
+/// of the code that it contains.
 const VERSION: &str = "5.35.0";
 
 /// The registry's `dist.integrity`, the SHA-512 of the archive.

@@ -4,15 +4,15 @@ use std::io::{self, Read};
 
 use flate2::read::GzDecoder;
 
-/// Scripts, styles and connections only of this origin, nothing inline, and no frame around the
-/// page. The viewer's style sheet embeds its pictures.
+/// Allows scripts, styles and connections only of this origin, nothing inline, and no frame around
+/// the page. Pictures may be `data:` URLs, because the viewer's style sheet embeds its own.
 pub const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; \
                           img-src 'self' data:; connect-src 'self'; base-uri 'none'; \
                           form-action 'none'; frame-ancestors 'none'";
 
 #[derive(Debug, Clone, Copy)]
 pub struct File {
-    /// Below `/docs`.
+    /// The path below `/docs`.
     pub name: &'static str,
     pub content_type: &'static str,
     pub gzipped: &'static [u8],
@@ -23,7 +23,7 @@ impl File {
     ///
     /// # Errors
     ///
-    /// If it cannot be decompressed.
+    /// If the content cannot be decompressed.
     pub fn content(&self) -> io::Result<Vec<u8>> {
         let mut content = Vec::new();
         GzDecoder::new(self.gzipped).read_to_end(&mut content)?;
@@ -43,7 +43,7 @@ macro_rules! file {
 
 pub const PAGE: File = file!("docs.html", "text/html; charset=utf-8");
 
-/// Those that the page refers to.
+/// The files that the page refers to.
 pub const FILES: [File; 7] = [
     file!("docs.css", "text/css; charset=utf-8"),
     file!("docs.js", "text/javascript; charset=utf-8"),

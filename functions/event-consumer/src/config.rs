@@ -15,17 +15,17 @@ platform::configuration! {
         pub users: UsersTable = UsersTable::required,
         pub dead_letters: DeadLettersTable = DeadLettersTable::required,
         pub catalog: CatalogTable = CatalogTable::required,
-        /// Open units that an account may hold; `None` if they are not counted.
+        /// How many open units an account may hold; `None` if they are not counted.
         pub open_units_max: Option<u32> = |settings| Some(open_units_max(settings)),
         /// The sender of mails, and the address of their links; `None` if no mails are sent.
         pub mail: Option<MailConfig> = |settings| Some(MailConfig::read(settings)),
     }
 }
 
-/// Applies if the environment sets no other maximum.
+/// The maximum if the environment sets no other one.
 const OPEN_UNITS_MAX: u32 = 10_000;
 
-/// `None` for 0.
+/// The maximum of open units; `None` if the setting is 0.
 fn open_units_max(settings: &mut Settings) -> Option<u32> {
     let parse = |text: &str| -> Result<_, ParseIntError> {
         text.parse().map(|most: u32| Some(most).filter(|most| *most > 0))

@@ -113,9 +113,9 @@ where
     Time: Clock,
     Identities: IdentitySource,
 {
-    /// Consumes for a window, or while Lambda allows it, whichever is shorter. When it returns,
-    /// every received message is settled. Metrics are counted while it runs, and `flush` is called
-    /// after each count.
+    /// Consumes events for a window, or while Lambda allows it, whichever is shorter. When this
+    /// call returns, every received message is settled. Metrics are counted during the call, and
+    /// `flush` is called after each count.
     pub async fn handle(
         &self,
         event: WindowEvent,

@@ -5,7 +5,7 @@ use platform::name_servers::NameServerAddresses;
 
 platform::configuration! {
     pub struct Config {
-        /// Used to find the brokers.
+        /// The name servers, which list the brokers.
         pub name_servers: NameServerAddresses =
             |settings| settings.required("ROCKETMQ_NAMESRV_ADDR", NameServerAddresses::parse),
         /// Whether orders are created while no broker can be reached.

@@ -45,7 +45,7 @@ pub const ROUTES: [Route; 23] = [
     Route { method: Method::GET, template: "/docs/{file}" },
 ];
 
-/// Also answers every unmatched request.
+/// Answers the health routes, and every request that matches no route.
 pub struct Handler {
     pub assess: AssessHealth<DynamoTables, TcpNameServers, DynamoAggregates, SystemClock>,
 }

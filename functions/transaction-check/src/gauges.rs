@@ -12,9 +12,9 @@ const TIME_MAX: Duration = Duration::from_secs(5);
 /// zero.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Gauges {
-    /// As [`ClusterGauges::half_messages_discarded`].
+    /// The result of [`ClusterGauges::half_messages_discarded`].
     pub half_messages_discarded: Option<u64>,
-    /// As [`ClusterGauges::consumer_lag`].
+    /// The result of [`ClusterGauges::consumer_lag`].
     pub consumer_lag: Option<u64>,
 }
 

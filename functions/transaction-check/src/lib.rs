@@ -1,9 +1,9 @@
 //! Answers check-backs, and publishes pending events that are on no topic.
 //!
-//! It is the only live member of the group that brokers ask. Functions that create orders are not
-//! members of that group, because a broker asks any connected member, and a frozen Lambda is
-//! connected but does not answer. Because this function is connected and awake most of the time, it
-//! also sweeps, and reads the cluster's gauges for alarms.
+//! This function is the only live member of the group that brokers ask. Functions that create
+//! orders are not members of that group, because a broker asks any connected member, and a frozen
+//! Lambda is connected but does not answer. Because this function is connected and awake most of
+//! the time, it also sweeps, and reads the cluster's gauges for alarms.
 
 pub mod config;
 pub mod gauges;
@@ -51,7 +51,7 @@ pub struct WindowReport {
     pub left_open: u64,
     /// Those of `left_open` that belong to no attempt of this deployment.
     pub foreign: u64,
-    /// Checks of further copies of a half message, a moment after another copy of it.
+    /// Checks of a copy of a half message, a moment after the check of another copy.
     pub repeated: u64,
     /// Events that were on no topic and that the sweep sent.
     pub sent: u64,
@@ -70,8 +70,8 @@ pub struct WindowReport {
     pub looks: u64,
     /// Reads of that index that failed, as a whole or in part.
     pub failed_looks: u64,
-    /// How long the oldest event that the sweep found has been pending, in milliseconds. It means
-    /// nothing when `looks` is 0.
+    /// How long the oldest event that the sweep found has been pending, in milliseconds. This age
+    /// means nothing when `looks` is 0.
     pub oldest_ms: u64,
 }
 
@@ -172,12 +172,12 @@ where
 }
 
 pub struct Handler<Orders, Aggregates, Time, Identities> {
-    /// It sends the check-backs; pending events are published to it.
+    /// The cluster that sends the check-backs, and to which pending events are published.
     pub rocketmq: RocketmqConfig,
     pub orders: Orders,
-    /// For check-backs of recorded events, and for the sweep.
+    /// The aggregates, for check-backs of recorded events and for the sweep.
     pub aggregates: Aggregates,
-    /// For the deadlines of half messages and the due times of events.
+    /// The wall clock, for the deadlines of half messages and the due times of events.
     pub clock: Time,
     pub identities: Identities,
 }
@@ -189,9 +189,9 @@ where
     Time: Clock + Clone + 'static,
     Identities: IdentitySource + Clone,
 {
-    /// Joins the group, answers and sweeps for a window, or while Lambda allows it, whichever is
-    /// shorter, and leaves the group. Metrics are counted while it runs, and `flush` is called
-    /// about every 10 s, so that a killed window has already written most of its counts.
+    /// Joins the group, answers check-backs and sweeps for a window, or while Lambda allows it,
+    /// whichever is shorter, and leaves the group. Metrics are counted during the call, and `flush`
+    /// is called about every 10 s, so that a killed window has already written most of its counts.
     ///
     /// # Errors
     ///

@@ -11,7 +11,7 @@ platform::configuration! {
         pub keys: KeysTable = KeysTable::required,
         pub hash_cost: HashCost = |settings| Some(HashCost::read(settings)),
         pub cdn: Option<Cdn> = |settings| Some(settings.together(Cdn::SETTINGS, Cdn::read)),
-        /// `None` if no mails are sent.
+        /// The sender of mails; `None` if no mails are sent.
         pub mail_sender: Option<MailSender> = |settings| Some(MailSender::read(settings)),
     }
 }

@@ -37,7 +37,7 @@ pub struct Handler {
         ChangePassword<DynamoAccounts, Argon2idHasher, UuidIdentitySource, SystemClock>,
     /// `GET /v1/users/me/activity`.
     pub list_activity: ListActivity<DynamoAccounts, SystemClock>,
-    /// `None` if no mails are sent.
+    /// The use cases of mails; `None` if no mails are sent.
     pub mail: Option<Mail>,
     /// `GET /.well-known/jwks.json`.
     pub keys: DynamoVerificationKeys,

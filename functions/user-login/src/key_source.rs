@@ -36,7 +36,7 @@ impl KeyLocation {
 
 #[derive(Debug, Clone)]
 pub enum KeySource {
-    /// Only its owner may read the file.
+    /// A file that only its owner may read.
     File(SigningKeyFile),
     Secret(SecretsManagerKey),
 }

@@ -1,5 +1,5 @@
 //! `POST /v1/users/login`, `/v1/users/token` and `/v1/users/logout`: begins, continues and ends
-//! sessions. It is the only function that can read the private key that signs access tokens.
+//! sessions. This function is the only one that can read the private key that signs access tokens.
 
 pub mod config;
 pub mod key_source;
@@ -27,7 +27,7 @@ use web::{Cdn, Problem, RequestContext, Response, respond};
 
 use crate::key_source::KeySource;
 
-/// Logins and refreshes share one, so that both use one copy of the key.
+/// The issuer that logins and refreshes share, so that both use one copy of the key.
 type Issuer = Arc<Ed25519TokenIssuer<KeySource>>;
 
 pub struct Handler {
@@ -51,7 +51,7 @@ pub struct Handler {
     >,
     /// `POST /v1/users/logout`.
     pub log_out: LogOut<DynamoAccounts, UuidIdentitySource, SystemClock>,
-    /// For a logout from everywhere.
+    /// Verifies the access token of a logout from everywhere.
     pub tokens: Ed25519TokenVerifier<CachedVerificationKeys<DynamoVerificationKeys, SystemClock>>,
     pub cdn: Option<Cdn>,
 }

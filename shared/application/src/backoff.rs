@@ -44,8 +44,8 @@ impl Backoff {
     }
 }
 
-/// A seed from an identifier, so that tries that may collide wait differently: its low half, which
-/// is random in a `UUIDv7`.
+/// A seed from the low half of an identifier, which is random in a `UUIDv7`, so that tries that may
+/// collide wait differently.
 #[expect(clippy::cast_possible_truncation, reason = "the low half is what is wanted")]
 pub(crate) const fn seed(id: &uuid::Uuid) -> u64 {
     id.as_u128() as u64

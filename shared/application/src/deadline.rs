@@ -20,13 +20,13 @@ impl Deadline {
         self.min(other)
     }
 
-    /// `reserve` earlier, to leave time for the steps that follow.
+    /// A deadline that is `reserve` earlier, to leave time for the steps that follow.
     #[must_use]
     pub fn less(self, reserve: Duration) -> Self {
         Self(self.0.checked_sub(reserve).unwrap_or(self.0))
     }
 
-    /// The time that is left; zero if it has passed.
+    /// The time that is left; zero if the deadline has passed.
     pub fn remaining(self) -> Duration {
         self.0.saturating_duration_since(Instant::now())
     }
@@ -43,7 +43,7 @@ const FIRST_MOMENT_MS: u64 = 1_415_836_800_000;
 /// 1970-01-01T00:00:00Z.
 ///
 /// `None` for a moment before Lambda existed: `cargo lambda watch` gives 600,000 for every
-/// invocation (its `functions_router.rs`), and a missing one is 0.
+/// invocation (its `functions_router.rs`), and a missing moment is 0.
 pub fn time_until(moment_ms: u64, now: domain::timestamp::Timestamp) -> Option<Duration> {
     let moment =
         domain::timestamp::Timestamp::from_millis(i64::try_from(moment_ms).unwrap_or(i64::MAX));

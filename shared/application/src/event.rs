@@ -15,7 +15,7 @@ use crate::ports::{OutboundMessage, Topic};
 ///
 /// # Errors
 ///
-/// As [`Event::encode`].
+/// The error of [`Event::encode`].
 pub fn order_message(event: &OrderEvent) -> Result<OutboundMessage, serde_json::Error> {
     let traceparent = event.stamp.traceparent.clone();
     let encoded = Event {
@@ -32,7 +32,7 @@ pub fn order_message(event: &OrderEvent) -> Result<OutboundMessage, serde_json::
 ///
 /// # Errors
 ///
-/// As [`Event::encode`].
+/// The error of [`Event::encode`].
 pub fn user_message(
     key: AggregateKey,
     event: &UserEvent,

@@ -6,8 +6,8 @@ const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// How long a tombstone is kept, counted from the attempt that was fenced last.
 ///
-/// Longer than a broker keeps the half message (3 days by default, `fileReservedTime`), and longer
-/// than a signed request can be delayed (5 minutes, AWS Signature Version 4).
+/// This is longer than a broker keeps the half message (3 days by default, `fileReservedTime`), and
+/// longer than a signed request can be delayed (5 minutes, AWS Signature Version 4).
 pub const TOMBSTONE: Duration = DAY.saturating_mul(14);
 
 /// How long a dead letter of a foreign event, or of an unreadable message, is kept.
@@ -41,15 +41,15 @@ pub const REPLACED_KEY: Duration = Duration::from_secs(
 /// How long an activity of an account is kept.
 pub const ACTIVITY: Duration = DAY.saturating_mul(90);
 
-/// How long an activity of an address without an account is kept. It is written only so that it
-/// takes the same time, and nobody reads it.
+/// How long an activity of an address without an account is kept. It is written only so that both
+/// cases take the same time, and nobody reads it.
 pub const UNKNOWN_ADDRESS_ACTIVITY: Duration = Duration::from_secs(60 * 60);
 
 /// How long a request for a mail to an address without an account is kept. Like the activity beside
-/// it, it is written only so that it takes the same time.
+/// it, it is written only so that both cases take the same time.
 pub const UNKNOWN_ADDRESS_MAIL: Duration = Duration::from_secs(60 * 60);
 
-/// How long a source is known from which an account was registered or logged in to.
+/// How long a source stays known after a registration or a login from it.
 pub const KNOWN_SOURCE: Duration = DAY.saturating_mul(90);
 
 /// How long an event may be pending before the sweep looks at it.

@@ -6,7 +6,7 @@ use std::fmt;
 /// An adapter's error, for the log.
 pub type Cause = Box<dyn Error + Send + Sync>;
 
-/// The kind of a failed remote call. It decides what to do next; the cause is for the log.
+/// The class of a failed remote call. The class decides what to do next; the cause is for the log.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum FailureClass {
     /// The service can't be reached or has an internal fault: try again later.
@@ -56,13 +56,13 @@ impl Error for Failure {
 #[derive(Debug)]
 #[must_use]
 pub enum WriteTry<Reason> {
-    /// It took effect.
+    /// The write took effect.
     Done,
-    /// It has no effect, because conditions failed or items were busy.
+    /// The write has no effect, because conditions failed or items were busy.
     Cancelled(Reason),
-    /// It has no effect: the service refused it before it began, or was never reached.
+    /// The write has no effect: the service refused it before it began, or was never reached.
     Refused(Failure),
-    /// It may or may not take effect, now or later: the answer was lost or late.
+    /// The write may or may not take effect, now or later: the answer was lost or late.
     Unknown(Failure),
 }
 
@@ -70,11 +70,11 @@ pub enum WriteTry<Reason> {
 /// found in the item's place.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ItemReason<Existing> {
-    /// It was not, as far as is known: the service does not always name every reason.
+    /// The item was no reason, as far as is known: the service does not always name every reason.
     None,
-    /// Its condition failed; this is what was found, if it could be read.
+    /// The item's condition failed; this is what was found, if it could be read.
     ConditionFailed(Option<Existing>),
-    /// It was busy: a conflict, a throttle, a transaction under way.
+    /// The item was busy: a conflict, a throttle, a transaction under way.
     Busy,
 }
 

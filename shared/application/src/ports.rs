@@ -4,7 +4,8 @@
 //! The doc comment of each trait is its contract. For a port of a table or of the broker, a suite
 //! in `testkit::contract` tests that contract with every adapter.
 //!
-//! A module is public where its names need its own in front; all other names are here.
+//! A module is public if its items need the module's name in front of theirs; the items of all
+//! other modules are re-exported here.
 
 #![warn(missing_docs)]
 

@@ -58,7 +58,7 @@ impl EventType {
         Self::PasswordResetRequested,
     ];
 
-    /// Its name on the wire.
+    /// The type's name on the wire.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::OrderCreated => "OrderCreated",
@@ -204,7 +204,7 @@ impl EventData {
         }
     }
 
-    /// The version that the order or the account has with it, counted from 1.
+    /// The version that the order or the account has with the event, counted from 1.
     pub const fn aggregate_version(&self) -> u32 {
         match self {
             Self::OrderCreated(created) => created.order.aggregate_version,
@@ -220,7 +220,7 @@ impl EventData {
         }
     }
 
-    /// The identifier of the order or the user that it is about.
+    /// The identifier of the order or the user that the data is about.
     pub fn subject(&self) -> String {
         match self {
             Self::OrderCreated(created) => created.order.order_id.to_string(),
@@ -240,7 +240,7 @@ impl EventData {
 /// Why bytes can't be read as an event by this version.
 #[derive(Debug, thiserror::Error)]
 pub enum DecodeError {
-    /// They are not a `CloudEvent` in JSON, or a member is missing or of the wrong type.
+    /// The bytes are not a `CloudEvent` in JSON, or a member is missing or of the wrong type.
     #[error("not a CloudEvent of the order service")]
     Malformed(#[source] serde_json::Error),
     /// Another version of CloudEvents.

@@ -1,8 +1,8 @@
 //! How an event travels as a RocketMQ message.
 //!
-//! The body is the event ([`crate::event`]). The tag is its type, the keys are its `id` and its
-//! order's or user's, and the user properties below repeat what routing and check-backs need, so
-//! that the body does not have to be read for it.
+//! The body is the event ([`crate::event`]). The tag is the event's type, the keys are the event's
+//! `id` and that of its order or user, and the user properties below repeat what routing and
+//! check-backs need, so that the body does not have to be read for it.
 
 /// The default topic of order events. Its `message.type` is TRANSACTION.
 pub const ORDER_TOPIC: &str = "ORDER_EVENTS";
@@ -10,8 +10,8 @@ pub const ORDER_TOPIC: &str = "ORDER_EVENTS";
 /// The default topic of user events. Its `message.type` is TRANSACTION.
 pub const USER_TOPIC: &str = "USER_EVENTS";
 
-/// The end of the dead-letter topic's name, which begins with the name of the order topic. It holds
-/// the dead letters of both topics.
+/// The end of the dead-letter topic's name, which begins with the name of the order topic. The
+/// dead-letter topic holds the letters of both topics.
 pub const DEAD_LETTER_SUFFIX: &str = "_DLQ";
 
 /// The event's identifier, a UUID.
@@ -28,7 +28,7 @@ pub const AGGREGATE: &str = "aggregate";
 
 /// `true` on the message of an event that was stored before its half message was sent.
 ///
-/// A check of the half message can only commit it. Absent on all others.
+/// A check of the half message can only commit it. All other messages lack the property.
 pub const RECORDED: &str = "recorded";
 
 /// When the attempt's local transaction ends, in milliseconds since 1970-01-01T00:00:00Z.

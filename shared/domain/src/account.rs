@@ -56,16 +56,16 @@ pub struct AccountRecord {
     pub email: EmailAddress,
     /// Whether a token that was mailed to `email` has come back.
     pub email_confirmed: bool,
-    /// The address that the user asked for. It counts, and no other account can have it, only once
-    /// it is confirmed.
+    /// The address that the user asked for. Until it is confirmed, it does not count, and another
+    /// account can have it.
     pub requested_email: Option<EmailAddress>,
     pub password_hash: PasswordHash,
     pub registered_at: Timestamp,
-    /// What is stored about its `UserRegistered`.
+    /// What is stored about the account's `UserRegistered`.
     pub registration: EventStamp,
     /// How often all of its sessions were ended. Only sessions of this epoch are good.
     pub session_epoch: u32,
-    /// Its version, counted from 1: each change raises it by one.
+    /// The account's version, counted from 1: each change raises it by one.
     pub version: u32,
     /// The use of [`LOGINS`].
     pub logins: RateUse,

@@ -8,10 +8,10 @@ use crate::identity::EventId;
 pub struct EventStamp {
     /// The event's identifier, the same in every copy.
     pub event_id: EventId,
-    /// The version of the payload in which the event was first published. It is rebuilt in that
-    /// version, whatever version newer code publishes.
+    /// The version of the payload in which the event was first published. The event is rebuilt in
+    /// that version, whatever version newer code publishes.
     pub schema_version: u32,
-    /// W3C Trace Context of the request or event that caused it, if known.
+    /// W3C Trace Context of the request or event that caused this one, if known.
     pub traceparent: Option<String>,
 }
 

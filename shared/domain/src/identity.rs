@@ -32,7 +32,7 @@ macro_rules! integer_identifier {
             #[doc = concat!("Reads a ", $kind, " from an integer.")]
             /// # Errors
             ///
-            /// If it is larger than [`INTEGER_IDENTIFIER_MAX`].
+            /// If the value is larger than [`INTEGER_IDENTIFIER_MAX`].
             pub const fn new(value: u64) -> Result<Self, InvalidIdentifier> {
                 if value > INTEGER_IDENTIFIER_MAX {
                     return Err(InvalidIdentifier::OutOfRange { kind: $kind });
@@ -79,7 +79,7 @@ macro_rules! uuid_identifier {
                 &self.0
             }
 
-            /// When it was made, if it is a `UUIDv7` (RFC 9562, section 5.7).
+            /// When the identifier was made, if it is a `UUIDv7` (RFC 9562, section 5.7).
             pub fn made_at(&self) -> Option<Timestamp> {
                 let (secs, nanos) = self.0.get_timestamp()?.to_unix();
                 let millis = secs.checked_mul(1_000)?.checked_add(u64::from(nanos / 1_000_000))?;
@@ -121,8 +121,8 @@ uuid_identifier!(
     "order_id"
 );
 uuid_identifier!(
-    /// An event. It is made once and stays the same for every retry and redelivery, so consumers
-    /// recognise duplicates by it.
+    /// An event. The identifier is made once and stays the same for every retry and redelivery, so
+    /// consumers recognise duplicates by it.
     EventId,
     "event_id"
 );

@@ -30,13 +30,13 @@ pub use undecided::UndecidedOrder;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum OrderStatus {
-    /// Its stock is not reserved yet.
+    /// The order's stock is not reserved yet.
     Created,
-    /// Its stock is reserved.
+    /// The order's stock is reserved.
     Confirmed,
     /// There was not enough stock, or its account would have held too many open units. Final.
     Rejected,
-    /// Cancelled by its account. Final.
+    /// The order's account cancelled it. Final.
     Cancelled,
 }
 
@@ -156,7 +156,8 @@ impl Order {
         Ok(self.with_status(to, at, event, None))
     }
 
-    /// The order with a further status, which its present one must allow, and the event of it.
+    /// The order with a further status, which its present one must allow, and the event of this
+    /// change.
     fn with_status(
         &self,
         status: OrderStatus,
@@ -235,12 +236,13 @@ impl Order {
         &self.lines
     }
 
-    /// How many units it asks for, of all products together.
+    /// How many units the order asks for, of all products together.
     pub fn units(&self) -> u32 {
         self.lines.iter().map(|line| u32::from(line.quantity.get())).sum()
     }
 
-    /// Where its units count as open, while it is CONFIRMED. `None` if they were not counted.
+    /// Where the order's units count as open, while it is CONFIRMED. `None` if they were not
+    /// counted.
     pub fn open_count(&self) -> Option<OpenCount> {
         let confirmed = self.history.latest();
         let period = confirmed.open_period?;
@@ -269,7 +271,7 @@ impl Order {
         &self.notifications
     }
 
-    /// How many events it has raised.
+    /// How many events the order has raised.
     pub fn version(&self) -> u32 {
         self.history.version()
     }

@@ -1,7 +1,7 @@
 //! Which of an aggregate's events are not handled yet.
 //!
-//! The write that raises an event also makes it pending; it is removed when the last of our
-//! handlers is done with it. Until then a broker may lose it: the sweep publishes it again.
+//! The write that raises an event also makes it pending; its entry is removed when the last of our
+//! handlers is done with it. Until then a broker may lose the event: the sweep publishes it again.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -22,25 +22,25 @@ pub enum Publication {
 /// An event that is not handled yet.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PendingEvent {
-    /// Since when it is pending. A redrive sets it to the time of the redrive.
+    /// Since when the event is pending. A redrive sets this to the time of the redrive.
     pub since: Timestamp,
-    /// The identifier of its latest publication: the attempt that created it, a redrive or a
-    /// republication.
+    /// The identifier of the event's latest publication: the attempt that created it, a redrive or
+    /// a republication.
     pub transaction_id: TransactionId,
     /// When that publication was made; `since` if none was made yet. The wait before the event is
     /// published again is counted from here.
     pub published_at: Timestamp,
     pub publication: Publication,
-    /// When the sweep looks at it next.
+    /// When the sweep looks at the event next.
     pub due: Timestamp,
-    /// The handlers with an effect outside the aggregate that are done with it. Each adds its name
-    /// in the transaction of its effect.
+    /// The handlers with an effect outside the aggregate that are done with the event. Each adds
+    /// its name in the transaction of its effect.
     pub done_by: BTreeSet<String>,
     /// How many deliveries have failed, counted over all copies of the message.
     pub failures: u32,
-    /// How often it was published again although it was, or may have been, on its topic.
+    /// How often the event was published again although it was, or may have been, on its topic.
     pub copies: u32,
-    /// Since when some broker has not answered whether it is on its topic.
+    /// Since when some broker has not answered whether the event is on its topic.
     pub unanswered_since: Option<Timestamp>,
 }
 
@@ -107,8 +107,8 @@ impl PendingEvents {
         self.0.contains_key(&event_id)
     }
 
-    /// Whether an event is the only one that is pending. With it the aggregate leaves the sweep's
-    /// index.
+    /// Whether an event is the only one that is pending. When that event ends, the aggregate leaves
+    /// the sweep's index.
     pub fn holds_only(&self, event_id: EventId) -> bool {
         self.0.len() == 1 && self.holds(event_id)
     }
@@ -126,7 +126,7 @@ impl PendingEvents {
         self.0.iter().map(|(event_id, event)| (*event_id, event))
     }
 
-    /// Whether it holds an event that was never sent and that `before` does not hold.
+    /// Whether these events include one that was never sent and that `before` does not hold.
     pub fn adds_unsent_to(&self, before: &Self) -> bool {
         let unsent = self.iter().filter(|(_, event)| event.publication == Publication::Unsent);
         unsent.into_iter().any(|(event_id, _)| !before.holds(event_id))

@@ -90,19 +90,19 @@ impl StoredHalf {
 /// The copies of a message that became visible to consumers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Copies {
-    /// Acknowledged or not.
+    /// All visible copies, acknowledged or not.
     pub visible: usize,
     pub unacknowledged: usize,
 }
 
-/// Visible to consumers.
+/// A message that is visible to consumers.
 #[derive(Debug)]
 struct Message {
     message_id: String,
     body: Vec<u8>,
     properties: HashMap<String, String>,
     deliveries: u32,
-    /// By the broker's clock.
+    /// When the message was stored, by the broker's clock.
     stored_at: Option<Timestamp>,
     visible_at: Moment,
     acknowledged: bool,
@@ -144,7 +144,7 @@ impl Delivery for MemoryDelivery {
 }
 
 impl MemoryBroker {
-    /// Until [`MemoryBroker::become_reachable`].
+    /// Makes the broker unreachable until [`MemoryBroker::become_reachable`].
     pub fn become_unreachable(&self) {
         self.state().away = true;
     }
@@ -186,7 +186,7 @@ impl MemoryBroker {
 }
 
 impl MemoryBroker {
-    /// In the order in which they were stored, ended or not.
+    /// All half messages in the order in which they were stored, ended or not.
     pub fn halves(&self) -> Vec<StoredHalf> {
         self.state().halves.clone()
     }
@@ -195,7 +195,7 @@ impl MemoryBroker {
         self.state().halves[receipt.0].clone()
     }
 
-    /// Neither ended nor discarded.
+    /// How many half messages are neither ended nor discarded.
     pub fn open_halves(&self) -> usize {
         self.state().halves.iter().filter(|half| half.is_open()).count()
     }
@@ -224,7 +224,7 @@ impl MemoryBroker {
         self.state().visible.iter().filter(|message| !message.acknowledged).count()
     }
 
-    /// In the order of [`MemoryBroker::visible`].
+    /// How often each message was delivered, in the order of [`MemoryBroker::visible`].
     pub fn deliveries(&self) -> Vec<u32> {
         self.state().visible.iter().map(|message| message.deliveries).collect()
     }
@@ -308,7 +308,7 @@ impl MemoryBroker {
         lost
     }
 
-    /// The message belongs to no transaction.
+    /// Makes a message visible that belongs to no transaction.
     pub fn put(&self, body: &[u8], properties: &[(&str, &str)]) {
         let properties = properties
             .iter()
@@ -340,7 +340,7 @@ impl MemoryBroker {
         weather.travel().await;
     }
 
-    /// Also if it has ended before.
+    /// Ends a half message, even if it has ended before.
     fn settle(&self, at: usize, resolution: Resolution) {
         let mut state = self.state();
         state.halves[at].ends.push(resolution);
@@ -360,7 +360,7 @@ impl MemoryBroker {
 }
 
 impl State {
-    /// Scripted or at random.
+    /// Whether the next call meets a fault, scripted or at random.
     fn strikes(&mut self, fault: BrokerFault) -> bool {
         match self.next.get_mut(&fault) {
             Some(remaining) if *remaining > 0 => {
@@ -444,7 +444,7 @@ impl State {
         hidden.map(|message| message.visible_at).min()
     }
 
-    /// `None` if the message was delivered again since.
+    /// The message of a delivery; `None` if it was delivered again since.
     fn delivered(&mut self, delivery: &MemoryDelivery) -> Option<&mut Message> {
         let message = &mut self.visible[delivery.at];
         (message.deliveries == delivery.redeliveries + 1).then_some(message)

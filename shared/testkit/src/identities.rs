@@ -8,7 +8,7 @@ use application::ports::IdentitySource;
 use domain::identity::{ActivityId, EventId, MailId, OrderId, SessionId, TransactionId, UserId};
 use uuid::Uuid;
 
-/// In all identifiers: 2026-01-01T12:00:00Z.
+/// The time in all identifiers: 2026-01-01T12:00:00Z.
 const MADE_AT_MS: u128 = 1_767_268_800_000;
 
 /// Numbers identifiers from 1. Each is a well-formed `UUIDv7`. Clones share the counter.

@@ -17,10 +17,10 @@ pub struct SentMail {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum MailFault {
-    /// It is sent, and the answer never comes.
+    /// The mail is sent, and the answer never comes.
     ReplyLost,
     Refused(FailureClass),
-    /// The service sends no mail to its address.
+    /// The service sends no mail to this address.
     Rejected,
 }
 
@@ -32,7 +32,7 @@ pub struct Mailbox {
 }
 
 impl Mailbox {
-    /// In the order in which they were sent.
+    /// The mails in the order in which they were sent.
     pub fn sent(&self) -> Vec<SentMail> {
         self.sent.lock().unwrap().clone()
     }
@@ -46,7 +46,7 @@ impl Mailbox {
         found.map(|mail| mail.token.clone())
     }
 
-    /// One for each of the next mails.
+    /// Sets one fault for each of the next mails.
     pub fn script(&self, faults: impl IntoIterator<Item = MailFault>) {
         let mut next = self.next.lock().unwrap();
         next.extend(faults);

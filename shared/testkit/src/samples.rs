@@ -20,12 +20,12 @@ use secrecy::SecretString;
 /// The trace that sample orders belong to (W3C Trace Context, section 3.2).
 pub const TRACEPARENT: &str = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
 
-/// Without a trace.
+/// The stamp of a new event without a trace.
 pub fn stamp(identities: &impl IdentitySource) -> EventStamp {
     EventStamp::untraced(identities.event_id(), SCHEMA_VERSION)
 }
 
-/// Of each product of a sample order, in minor units.
+/// The price of each product of a sample order, in minor units.
 pub const UNIT_PRICE: u64 = 1_250;
 
 pub fn user(number: u64) -> UserId {
@@ -36,7 +36,7 @@ pub fn product_id(number: u64) -> ProductId {
     ProductId::new(number).unwrap()
 }
 
-/// It costs [`UNIT_PRICE`].
+/// A product that costs [`UNIT_PRICE`].
 pub fn product(number: u64, stock: u32) -> Product {
     Product {
         id: product_id(number),
@@ -46,7 +46,7 @@ pub fn product(number: u64, stock: u32) -> Product {
     }
 }
 
-/// From pairs of a product and a quantity.
+/// The lines of an order, from pairs of a product and a quantity.
 pub fn lines(products: &[(u64, u64)]) -> OrderLines {
     let lines: Vec<_> = products
         .iter()
@@ -66,12 +66,12 @@ pub fn key(text: &str) -> IdempotencyKey {
 /// A new order, and the message of its event.
 #[derive(Debug, Clone)]
 pub struct SampleOrder {
-    /// The event is pending, with its half message stored.
+    /// The order, whose event is pending with its half message stored.
     pub order: NewOrder,
     pub message: OutboundMessage,
 }
 
-/// Of `user_id`, created at `at`. `products` holds pairs of a product and a quantity.
+/// An order of `user_id`, created at `at`. `products` holds pairs of a product and a quantity.
 pub fn created(
     identities: &impl IdentitySource,
     user_id: UserId,
@@ -144,7 +144,7 @@ pub struct RegisteredUser {
     pub activity: Activity,
 }
 
-/// Registered at `at`.
+/// A user who registered at `at`.
 pub fn registered(
     identities: &impl IdentitySource,
     address: &str,
@@ -211,7 +211,7 @@ pub struct LoggedInUser {
     pub activity: Activity,
 }
 
-/// `token` is the secret of the session's first refresh token.
+/// A user who logged in at `at`. `token` is the secret of the session's first refresh token.
 pub fn logged_in(
     identities: &impl IdentitySource,
     account: &Account,

@@ -14,7 +14,7 @@ use domain::account::PasswordHash;
 use domain::timestamp::Timestamp;
 use secrecy::{ExposeSecret, SecretString};
 
-/// Takes as long as with a costly hash, so that concurrent logins overlap.
+/// How long a verification takes: as long as with a costly hash, so that concurrent logins overlap.
 const VERIFICATION: Duration = Duration::from_millis(100);
 
 /// "Hashes" a password by writing its cost before it, and counts the verified passwords. Clones
@@ -26,12 +26,12 @@ pub struct PlainHasher {
 }
 
 impl PlainHasher {
-    /// For every hash from now on. Hashes of a lower cost are outdated.
+    /// Sets the cost of every hash from now on. Hashes of a lower cost are outdated.
     pub fn set_cost(&self, cost: u32) {
         self.cost.store(cost, Ordering::SeqCst);
     }
 
-    /// Includes passwords without a hash to compare with.
+    /// How many passwords were verified, including those without a hash to compare with.
     pub fn verified(&self) -> u64 {
         self.verified.load(Ordering::SeqCst)
     }
@@ -107,7 +107,7 @@ struct Keys {
 }
 
 impl MemoryKeys {
-    /// `None` before the first one is stored.
+    /// The signing key; `None` before the first one is stored.
     pub fn signing(&self) -> Option<String> {
         self.0.lock().unwrap().signing.clone()
     }

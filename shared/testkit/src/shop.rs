@@ -24,17 +24,17 @@ pub use parts::{OPEN_UNITS_MAX, PartsShop, Windows};
 /// The lines of an order: products and quantities.
 pub type Lines = [(ProductId, u64)];
 
-/// Of each product. The orders of a plan ask for more.
+/// The first stock of each product. The orders of a plan ask for more.
 pub const FIRST_STOCK: u32 = 6;
 
 #[derive(Debug)]
 pub enum Creation {
-    /// Now, or by an earlier request with the same key.
+    /// The order was created now, or by an earlier request with the same key.
     Created {
         order_id: OrderId,
         /// Products, quantities and unit prices in minor units.
         lines: Vec<(ProductId, u64, u64)>,
-        /// Of the lines, in minor units.
+        /// The sum of the lines, in minor units.
         total: u64,
     },
     /// The key belongs to a request for other lines.
@@ -50,20 +50,20 @@ pub enum Cancellation {
 
 /// A shop as its users and its operator see it. A method repeats requests whose outcome is unknown.
 pub trait Shop {
-    /// Whether its functions work in the background. Such a shop's books are checked only once it
-    /// has settled, and it may still use an earlier price.
+    /// Whether the shop's functions work in the background. Such a shop's books are checked only
+    /// once it has settled, and it may still use an earlier price.
     const IS_RUNNING: bool;
 
     /// [`PRODUCTS`] products, each with [`FIRST_STOCK`] units.
     fn products(&self) -> &[ProductId];
 
-    /// Of each product, in minor units.
+    /// The first price of each product, in minor units.
     fn first_price(&self) -> u64;
 
     /// [`USERS`] users.
     fn users(&self) -> &[UserId];
 
-    /// `key` is an idempotency key.
+    /// Creates an order. `key` is an idempotency key.
     fn create(
         &self,
         user_id: UserId,
@@ -75,7 +75,7 @@ pub trait Shop {
 
     fn add_stock(&self, product: ProductId, units: u32) -> impl Future<Output = ()>;
 
-    /// Keeps the product's stock, as an import does.
+    /// Sets a product's price and keeps its stock, as an import does.
     fn set_price(&self, product: ProductId, price: u64) -> impl Future<Output = ()>;
 
     /// Consumes events for a while.
@@ -99,14 +99,14 @@ pub trait Shop {
 
     fn open_units_max(&self) -> u32;
 
-    /// Whether its books are checked after each action, because it is in memory, and not only once
-    /// events were consumed.
+    /// Whether the shop's books are checked after each action, because the shop is in memory, and
+    /// not only once events were consumed.
     fn is_cheap_to_read(&self) -> bool;
 
     /// Whether a slow call may publish an event twice without a fault.
     fn makes_copies(&self) -> bool;
 
-    /// By the shop's clock.
+    /// The time by the shop's clock.
     fn now(&self) -> Timestamp;
 
     /// The bodies on the topic of orders, with all copies, and possibly those of other shops.

@@ -15,8 +15,8 @@
 //! - `process`: a process that can die and freeze
 //! - `cluster`: the broker's checks
 //! - `functions`: the functions' windows, each in its own process
-//! - `clients`: their requests, and the answers that they get
-//! - `cancels`: those that cancel orders
+//! - `clients`: clients, their requests, and the answers that they get
+//! - `cancels`: users who cancel orders
 //! - `disasters`: crashes, freezes, outages and late arrivals
 //! - [`judge`]: the invariants
 //! - `ablation`: parts of the protocol left out, to see that the judge notices it
@@ -57,7 +57,7 @@ const STORM_MAX: Duration = Duration::from_secs(300);
 /// minutes at the latest, and twice.
 const HEALING_MAX: Duration = Duration::from_secs(3_600);
 
-/// The same for a run with a part left out, where some work never finishes.
+/// The maximum for a run with a part left out, where some work never finishes.
 const HEALING_MAX_WITHOUT: Duration = Duration::from_secs(600);
 
 /// How often the run looks whether all work is finished.

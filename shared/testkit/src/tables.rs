@@ -33,7 +33,7 @@ use crate::weather::Weather;
 pub use aggregates::IndexEntry;
 use rows::Rows;
 
-/// Clones share the tables.
+/// All tables of a deployment. Clones share them.
 #[derive(Debug, Clone, Default)]
 pub struct MemoryTables(Arc<Mutex<State>>);
 
@@ -41,7 +41,7 @@ pub struct MemoryTables(Arc<Mutex<State>>);
 struct State {
     rows: Rows,
     next: HashMap<Operation, VecDeque<Fault>>,
-    /// For every call without a fault in `next`.
+    /// The fault of every call without a fault in `next`.
     lasting: HashMap<Operation, Fault>,
     /// Writes that take effect after their callers have given up.
     late: Vec<LateWrite>,
@@ -51,7 +51,7 @@ struct State {
 
 type LateWrite = Box<dyn FnOnce(&mut Rows) + Send>;
 
-/// If its process dies before the write arrives, it may still arrive.
+/// A write on its way. If its process dies before the write arrives, it may still arrive.
 struct UnderWay<'a, Output, Write: FnOnce(&mut Rows) -> Output + Send + 'static> {
     tables: &'a MemoryTables,
     write: Option<Write>,
@@ -82,12 +82,12 @@ impl fmt::Debug for State {
 }
 
 impl MemoryTables {
-    /// One fault for each of the next calls.
+    /// Sets one fault for each of the next calls.
     pub fn script(&self, operation: Operation, faults: impl IntoIterator<Item = Fault>) {
         self.state().next.entry(operation).or_default().extend(faults);
     }
 
-    /// Until [`MemoryTables::heal`].
+    /// Every call of the operation meets the fault until [`MemoryTables::heal`].
     pub fn fail_every_call(&self, operation: Operation, fault: Fault) {
         self.state().lasting.insert(operation, fault);
     }
@@ -112,7 +112,7 @@ impl MemoryTables {
         count
     }
 
-    /// In their order. Returns how many.
+    /// Applies all late writes in their order. Returns how many.
     pub fn apply_late_writes(&self) -> usize {
         let mut state = self.state();
         let late = mem::take(&mut state.late);
@@ -156,17 +156,17 @@ impl MemoryTables {
         self.state().rows.open_units.get(&count).copied().unwrap_or_default()
     }
 
-    /// As the table does once the count's period is over.
+    /// Removes a count, as the table does once the count's period is over.
     pub fn remove_open_units(&self, count: OpenCount) {
         self.state().rows.open_units.remove(&count);
     }
 
-    /// In the order in which they were recorded.
+    /// The activities in the order in which they were recorded.
     pub fn activities(&self) -> Vec<(ActivityOwner, Activity)> {
         self.state().rows.activities.clone()
     }
 
-    /// `None` if the account does not exist or is deleted.
+    /// The account; `None` if it does not exist or is deleted.
     pub fn account(&self, user_id: UserId) -> Option<Account> {
         self.state().rows.account(user_id).cloned()
     }
@@ -181,7 +181,7 @@ impl MemoryTables {
         self.state().rows.events_of(key)?.expires_at
     }
 
-    /// Of all accounts, sessions and requests for mails, including deleted accounts.
+    /// The keys of all accounts, sessions and requests for mails, including deleted accounts.
     pub fn user_aggregates(&self) -> Vec<AggregateKey> {
         let state = self.state();
         let accounts = state.rows.accounts.keys();
@@ -197,7 +197,7 @@ impl MemoryTables {
         self.state().rows.dead_letters.insert(letter.id(), letter);
     }
 
-    /// In the order of their ids.
+    /// The letters in the order of their ids.
     pub fn dead_letters(&self) -> Vec<DeadLetter> {
         self.state().rows.dead_letters.values().cloned().collect()
     }

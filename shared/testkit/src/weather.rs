@@ -10,7 +10,7 @@ use fastrand::Rng;
 
 use crate::fault::{BrokerFault, Fault, Operation};
 
-/// In each direction.
+/// The longest latency of a call in each direction.
 const LATENCY_MAX_MS: u64 = 120;
 
 /// The faults of calls that no test has scripted; none by default. Clones share one random number
@@ -23,7 +23,7 @@ struct State {
     rng: Rng,
     odds: Odds,
     stormy: bool,
-    /// While it lasts, every call to a table meets this fault.
+    /// While the outage lasts, every call to a table meets this fault.
     outage: Option<Fault>,
     met: BTreeSet<String>,
 }

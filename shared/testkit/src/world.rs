@@ -36,7 +36,7 @@ pub struct World {
     pub tokens: NumberedTokens,
     pub mailbox: Mailbox,
     pub sends_mails: bool,
-    /// For an account; `None` if open units are not counted.
+    /// How many open units an account may hold; `None` if open units are not counted.
     pub open_units_max: Option<u32>,
 }
 
@@ -146,7 +146,7 @@ impl World {
         events::answer_check::AnswerCheck::new(orders, aggregates, topics, clock)
     }
 
-    /// With the handlers of `registry`, in addition to those that change only orders.
+    /// Consumes with the handlers of `registry`, in addition to those that change only orders.
     pub fn consume_pending(&self, registry: events::consume::Registry) -> MemoryConsumePending {
         self.consume_pending_of(self.tables.clone(), registry)
     }

@@ -14,14 +14,13 @@ use objects::Objects;
 /// The longest body that is read, in bytes after base64 decoding.
 pub const BODY_LENGTH_MAX: usize = 64 * 1024;
 
+/// Reads a JSON body.
+///
 /// A fault names the place and what is expected there. It never repeats a value, because a login's
 /// body holds a password. `serde_json` limits nesting to 128 levels, and a repeated member is
 /// refused.
 ///
 /// # Errors
-///
-/// A 413 if the body is longer than [`BODY_LENGTH_MAX`]; 400 if it is empty or not JSON; 415 if its
-/// content type is not JSON, or it is compressed; 422 if it is JSON, but not a `Body`.
 ///
 /// A 413 if the body is longer than [`BODY_LENGTH_MAX`]; 400 if it is empty or not JSON; 415 if its
 /// content type is not JSON, or it is compressed; 422 if it is JSON, but not a `Body`.

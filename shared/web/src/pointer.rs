@@ -37,7 +37,7 @@ impl Pointer {
         self
     }
 
-    /// Counted from 0.
+    /// The element of an array, counted from 0.
     #[must_use]
     pub fn element(mut self, index: usize) -> Self {
         // Writing to a `String` doesn't fail.

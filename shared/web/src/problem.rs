@@ -136,7 +136,7 @@ impl Problem {
         self
     }
 
-    /// Only the log contains the cause.
+    /// Adds the cause, which only the log contains.
     #[must_use]
     pub fn caused_by(mut self, cause: impl Into<Cause>) -> Self {
         self.0.cause = Some(cause.into());
@@ -151,7 +151,7 @@ impl Problem {
         self.0.cause.as_ref().map(|cause| cause.as_ref() as &(dyn Error + 'static))
     }
 
-    /// For the client; the request's ID becomes `instance`.
+    /// The document for the client; the request's ID becomes `instance`.
     pub fn to_document(&self, request_id: &str) -> contracts::problem::Problem {
         contracts::problem::Problem {
             problem_type: self.0.kind.urn(),
@@ -164,7 +164,7 @@ impl Problem {
         }
     }
 
-    /// For the client; the request's ID becomes `instance`.
+    /// The response for the client; the request's ID becomes `instance`.
     pub fn into_response(self, request_id: &str) -> Response {
         // A document of strings and numbers can always be written. If it could not, the status
         // would still be right.

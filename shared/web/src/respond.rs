@@ -18,7 +18,7 @@ pub fn json(status: StatusCode, body: &impl Serialize) -> Result<Response, Probl
     Ok(response)
 }
 
-/// 204.
+/// 204: success, without a body.
 pub fn no_content() -> Response {
     let mut response = Response::new(Body::Empty);
     *response.status_mut() = StatusCode::NO_CONTENT;

@@ -28,17 +28,17 @@ pub fn no_such_order() -> Problem {
     Problem::not_found("You have no order with this ID.")
 }
 
-/// `name` is the parameter's in the route's template.
+/// The parameter of the path with this name in the route's template.
 pub fn path_parameter<'a>(request: &'a Request, name: &str) -> Option<&'a str> {
     request.path_parameters_ref()?.first(name)
 }
 
-/// Decoded.
+/// The decoded parameter of the query with this name.
 pub fn query_parameter(request: &Request, name: &str) -> Option<String> {
     request.query_string_parameters_ref()?.first(name).map(str::to_owned)
 }
 
-/// `{…}` in the template stands for any one segment.
+/// A route of the API. `{…}` in the template stands for any one segment.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Route {
     pub method: Method,

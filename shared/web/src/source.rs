@@ -54,10 +54,10 @@ pub struct Cdn {
     secrets: Vec<[u8; 32]>,
 }
 
-/// Why a setting of a CDN is refused. It does not contain the value, which may be a secret.
+/// Why a setting of a CDN is refused. The error does not contain the value, which may be a secret.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum InvalidCdn {
-    /// It is not the name of a header.
+    /// The setting is not the name of a header.
     #[error("must be the name of a header")]
     Name,
     /// Clients write this header, and others add to it.

@@ -5,8 +5,8 @@
 //! then finds its attempt in the tombstone and fails, so a rollback is final.
 //!
 //! If there is an event, its topic is asked. `RocketMQ` also asks about half messages that have
-//! ended: one that is killed or stands still is behind in recording ends, and before it asks, it
-//! writes the half message once more, where an earlier end does not reach it
+//! ended: a broker that is killed or stands still is behind in recording ends, and before it asks,
+//! it writes the half message once more, at a place that an earlier end does not reach
 //! (`TransactionalMessageServiceImpl.java`). A commit would then make a second visible copy. So a
 //! half message whose message is on the topic is rolled back. Nothing can be lost by that: the
 //! message comes before the rollback in the broker's log, so a broker that loses the message,
@@ -32,7 +32,7 @@ use crate::ports::{
 use recent::{Asked, HalfId, RecentAnswers};
 
 /// Answers the check-backs of attempts from the keys of orders, and those of recorded events from
-/// their aggregates. What their events' topics hold is not published again.
+/// their aggregates. A message that is on its topic already is not published again.
 pub struct AnswerCheck<Orders, Aggregates, Topics, Time> {
     orders: Orders,
     aggregates: Aggregates,
@@ -56,11 +56,12 @@ struct Tally {
 pub struct CheckReport {
     pub committed: u64,
     pub rolled_back: u64,
-    /// Answered with "unknown": nothing is decided.
+    /// Checks that were answered with "unknown": nothing is decided.
     pub left_open: u64,
     /// Those of `left_open` that match no order or event of this deployment.
     pub foreign: u64,
-    /// Those of all that were about a further copy of a half message, a moment after another.
+    /// Checks of a copy of a half message, a moment after the check of another copy, whatever the
+    /// answer.
     pub repeated: u64,
 }
 
@@ -78,9 +79,9 @@ impl CheckReport {
     }
 }
 
-/// How long after its deadline a half message is left open that nobody waits for, and whose message
-/// is not found on the topic: its event is handled, or the sweep publishes it. Most likely the
-/// message is there, and the broker has not added it to its index yet. The same holds after a
+/// How long after its deadline a half message is left open whose message is not found on the topic,
+/// and that nobody waits for, because its event is handled or the sweep publishes it. Most likely
+/// the message is there, and the broker has not added it to its index yet. The same holds after a
 /// commit of this process.
 const INDEXED_WITHIN: Duration = Duration::from_secs(30);
 
@@ -138,7 +139,7 @@ where
         }
     }
 
-    /// The answer for `check`, and whether it was worked out for it.
+    /// The answer for `check`, and whether it was worked out for this check.
     async fn decide(&self, check: &CheckBack) -> (CheckAnswer, bool) {
         // Without readable ids, or on the topic of another deployment, nothing is known, and the
         // answer must not be guessed.
@@ -196,8 +197,8 @@ where
     }
 
     /// Answers for a half message whose event was raised. If its message is not on the topic, or
-    /// that is unknown, it is left open until `open_until`, and a while after a commit, and then
-    /// committed: a copy is allowed, a loss is not.
+    /// that is unknown, the half message is left open until `open_until`, and for a while after a
+    /// commit, and is then committed: a copy is allowed, a loss is not.
     async fn answer_raised(
         &self,
         published: Published,
@@ -221,8 +222,8 @@ where
         }
     }
 
-    /// Answers for an attempt that has created its order. While its event is pending, it may be
-    /// that nobody else publishes it soon, so it is not left open.
+    /// Answers for an attempt that has created its order. While the order's event is pending,
+    /// perhaps nobody else publishes it soon, so the half message is not left open.
     async fn answer_created(&self, attempt: Attempt, is_handled: bool) -> CheckAnswer {
         let open_until = is_handled.then(|| attempt.deadline.plus(INDEXED_WITHIN));
         self.answer_raised(attempt.published, open_until).await

@@ -5,8 +5,8 @@
 //! that the aggregate has not raised is foreign: it is acknowledged, and no handler of ours sees
 //! it. When the last handler is done, one write ends the event, and only then is its message
 //! acknowledged. An event that fails is delivered again after a while, and its failures are counted
-//! in its entry, over all copies of the message. What can't be read, or fails for too long, goes to
-//! the dead letters.
+//! in its entry, over all copies of the message. A message that can't be read, and an event that
+//! fails for too long, go to the dead letters.
 
 mod congestion;
 mod give_up;
@@ -50,8 +50,8 @@ pub use registry::{EventHandler, HandlerError, IncomingEvent, Registry, Subscrib
 const BATCH_MAX: usize = 32;
 
 /// How many events may wait for the write of another event, for each event that may be handled at
-/// once. They make no call meanwhile; if they counted, orders of one popular product would delay
-/// all others. If something is overloaded, fewer wait, as fewer are handled.
+/// once. Waiting events make no call; if they counted, orders of one popular product would delay
+/// all others. If something is overloaded, fewer events wait, as fewer are handled.
 const WAITING_PER_CALLING: usize = 3;
 
 /// The minimum time of a request that finds nothing. A broker that answers at once, although it
@@ -152,7 +152,7 @@ enum Read {
     Event(EventId),
     /// An event that newer code raised.
     Newer(DecodeError),
-    /// It can't be read, for this reason.
+    /// A message that can't be read, for this reason.
     Unreadable(String),
 }
 
@@ -180,7 +180,7 @@ where
         self.run_counting(deadline, |_| ()).await
     }
 
-    /// As [`Self::run`]. `count` gets a report of what was done since its last call, about every
+    /// Like [`Self::run`]. `count` gets a report of what was done since its last call, about every
     /// ten seconds and at the end, so that a window that is killed has reported what it did.
     pub async fn run_counting(
         &self,

@@ -21,12 +21,12 @@ pub struct PublishStored<Publisher, Time> {
 /// No broker has acknowledged the event as visible. It may still be visible, or become visible.
 #[derive(Debug, thiserror::Error)]
 pub enum SendError {
-    /// It can't be rebuilt, so nothing was sent.
+    /// The event can't be rebuilt, so nothing was sent.
     #[error("the event can't be rebuilt from its aggregate")]
     NotRebuilt(#[from] NotRebuilt),
     #[error(transparent)]
     Prepare(#[from] PrepareError),
-    /// Its commit was not acknowledged.
+    /// The commit was not acknowledged.
     #[error(transparent)]
     End(#[from] EndError),
 }

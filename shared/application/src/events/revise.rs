@@ -12,8 +12,8 @@ use crate::ports::pending::{AggregateChange, PendingEventStore};
 use crate::retry::until_settled;
 
 /// Changes the pending events of an aggregate. If the aggregate was changed meanwhile, the change
-/// is computed again from what is found. A try whose answer was lost is found like a change by
-/// others.
+/// is computed again from what is found. An earlier try whose answer was lost looks like a change
+/// by others.
 ///
 /// Returns the aggregate with the change; `None` if what was found needs no change.
 ///

@@ -60,7 +60,7 @@ const PUT_BACK: Duration = Duration::from_secs(10);
 const UNANSWERED_MAX: Duration = Duration::from_secs(10 * 60);
 
 /// How long an event stays on its topic before it is published again, if our group has passed it
-/// and no delivery has reached a handler of ours. Each time it is twice as long.
+/// and no delivery has reached a handler of ours. After each copy this time is twice as long.
 const REPUBLISH_AFTER: Duration = Duration::from_secs(75 * 60);
 
 /// How often an event that is on its topic is published again, before it is left to an operator.
@@ -83,17 +83,17 @@ pub struct Sweep<Index, Aggregates, Topics, Publisher, Time, Identities> {
 /// brokers.
 const MOVING_ON: Duration = Duration::from_secs(2);
 
-/// How long a broker may take to answer that it is there.
+/// How long the brokers of a topic may take until one of them answers at all.
 const ANSWER: Duration = Duration::from_secs(2);
 
 /// The state of a topic's brokers at the last call. It is kept for one window.
 #[derive(Debug, Default)]
 struct Reach {
-    /// Not every broker answered whether an event is there.
+    /// Whether some broker did not say if an event is on the topic.
     is_silent: AtomicBool,
-    /// No broker accepted an event.
+    /// Whether no broker accepted an event.
     is_closed: AtomicBool,
-    /// How often either happened.
+    /// How often one of the two happened.
     failures: AtomicU32,
 }
 
@@ -124,7 +124,7 @@ impl Reach {
         self.is_silent.store(false, Ordering::Relaxed);
     }
 
-    /// A broker accepts events. Whether all of them answer shows at the next question.
+    /// Records that a broker accepts events. Whether all brokers answer shows at the next question.
     fn accepted(&self) {
         self.is_closed.store(false, Ordering::Relaxed);
         self.is_silent.store(false, Ordering::Relaxed);
@@ -136,7 +136,7 @@ impl Reach {
 struct Turn<'a> {
     topic: Topic,
     reach: &'a Reach,
-    /// Whether it tests the brokers for the other aggregates of its look.
+    /// Whether this aggregate tests the brokers for the others of its look.
     is_probe: bool,
     claimed_at: Timestamp,
     deadline: Deadline,
@@ -164,8 +164,8 @@ where
         self.run_counting(deadline, |_| ()).await
     }
 
-    /// As [`Self::run`]. `count` gets the report of each look, so that a window that is killed has
-    /// reported what it did.
+    /// Like [`Self::run`]. `count` gets the report of each look, so that a window that is killed
+    /// has reported what it did.
     pub async fn run_counting(
         &self,
         deadline: Deadline,

@@ -47,9 +47,9 @@ impl LastVerdict {
 pub enum Health {
     /// Orders are created, and their events are published in time.
     Ready,
-    /// Orders are created, but their events may be late. Every reason.
+    /// Orders are created, but their events may be late, for all of these reasons.
     Degraded(Vec<&'static str>),
-    /// No order can be created. Every reason.
+    /// No order can be created, for all of these reasons.
     Unavailable(Vec<&'static str>),
 }
 

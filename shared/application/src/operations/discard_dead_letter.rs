@@ -1,7 +1,7 @@
 //! Removes a dead letter for good: its event is never handled.
 //!
 //! A session or a request for a mail is kept while a letter needs it for its redrive. The write
-//! that removes the letter also lets it expire.
+//! that removes the letter also lets the session or the request expire.
 
 use std::time::Duration;
 
@@ -33,7 +33,7 @@ pub enum DiscardError {
     /// The letter is still there.
     #[error("it is unchanged, because the table could not be read or written")]
     Failed(#[source] Failure),
-    /// It may have been removed, or may still be.
+    /// The letter may have been removed, or may still be removed.
     #[error(
         "whether this discarded it is unknown: repeat it; if the letter is gone, it was discarded \
          or redriven"
@@ -64,7 +64,7 @@ where
         Ok(letter)
     }
 
-    /// The aggregate that expires but for the letter. Orders and accounts do not.
+    /// The aggregate, if it would expire without the letter. Orders and accounts don't expire.
     async fn kept_for(&self, letter: &DeadLetter) -> Result<Option<StoredAggregate>, DiscardError> {
         match letter.aggregate {
             Some(key @ (AggregateKey::Session { .. } | AggregateKey::Mail { .. })) => {
@@ -127,8 +127,8 @@ fn pause() -> Backoff {
     Backoff::new(Duration::from_millis(20), Duration::from_millis(500), 0)
 }
 
-/// The letter is gone: by an earlier try of ours, if the answer to one was lost, or because
-/// somebody else discarded or redrove it.
+/// The error if the letter is gone: an earlier try of ours may have removed it, if the answer to
+/// one was lost, or somebody else discarded or redrove it.
 fn gone(in_doubt: bool) -> DiscardError {
     if !in_doubt {
         return DiscardError::NotFound;

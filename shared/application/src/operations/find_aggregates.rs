@@ -14,8 +14,8 @@ use crate::ports::{OrderListing, PageLimit, Topic};
 
 #[derive(Debug, thiserror::Error)]
 pub enum FindAggregatesError {
-    /// All aggregates were read, and it is not among them. It may be one of those that this code
-    /// can't read.
+    /// All aggregates were read, and the wanted one is not among them. It may be one of those that
+    /// this code can't read.
     #[error("not found; {unreadable} aggregates can't be read")]
     NotFound { unreadable: u64 },
     #[error("not all aggregates could be read")]
@@ -24,7 +24,7 @@ pub enum FindAggregatesError {
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct UserAggregates {
-    /// Their keys: the account's, then those of its orders, the oldest first.
+    /// The keys of the aggregates: the account's, then those of its orders, the oldest first.
     pub keys: Vec<AggregateKey>,
     /// Orders that exist but can't be read.
     pub unreadable: u64,
@@ -83,7 +83,7 @@ where
 /// What an aggregate is searched by.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Wanted {
-    /// It is the order with this identifier, of whichever user.
+    /// The order with this identifier, of any user.
     Order(OrderId),
     Event(EventId),
 }
@@ -108,8 +108,8 @@ impl Wanted {
 /// Searches all aggregates.
 ///
 /// The key of an order begins with its user, an event is an attribute of its aggregate, and no
-/// index has either: one would cost each order a write unit, for a question that an operator asks
-/// once in a while.
+/// index leads to either: such an index would cost each order a write unit, for a question that an
+/// operator asks once in a while.
 #[derive(Debug, Clone)]
 pub struct SearchAggregates<Aggregates> {
     pub aggregates: Aggregates,
@@ -117,7 +117,7 @@ pub struct SearchAggregates<Aggregates> {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct SearchProgress {
-    /// How many were read.
+    /// How many aggregates were read.
     pub aggregates: u64,
     /// Aggregates that exist but can't be read.
     pub unreadable: u64,
@@ -130,8 +130,8 @@ enum Ended {
 }
 
 impl<Aggregates: StoredAggregates> SearchAggregates<Aggregates> {
-    /// The key of the aggregate. Reads pages until it is found. `progress` gets each change of the
-    /// count.
+    /// The key of the aggregate. Reads pages until the aggregate is found. `progress` gets each
+    /// change of the counts.
     ///
     /// # Errors
     ///

@@ -8,7 +8,7 @@ use crate::ports::{DeadLetterReader, DeadLetterSummary};
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct DeadLetterFilter {
     pub handler: Option<String>,
-    /// A part of the reason.
+    /// A text that the reason contains.
     pub reason: Option<String>,
 }
 
@@ -30,7 +30,7 @@ impl<Letters: DeadLetterReader> ListDeadLetters<Letters> {
     ///
     /// # Errors
     ///
-    /// [`Failure`] if they couldn't all be read.
+    /// [`Failure`] if not all letters could be read.
     pub async fn newest(
         &self,
         filter: &DeadLetterFilter,

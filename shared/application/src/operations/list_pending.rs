@@ -23,9 +23,9 @@ const READS_AT_ONCE: usize = 16;
 pub struct ListedEvent {
     pub aggregate: AggregateKey,
     pub event_id: EventId,
-    /// Its type; `None` if newer code raised it.
+    /// The event's type; `None` if newer code raised the event.
     pub event_type: Option<EventType>,
-    /// Its entry in the aggregate.
+    /// The event's entry in the aggregate.
     pub entry: PendingEvent,
 }
 
@@ -47,7 +47,7 @@ where
     ///
     /// # Errors
     ///
-    /// [`Failure`] if they couldn't all be read.
+    /// [`Failure`] if not all events could be read.
     pub async fn oldest(
         &self,
         older_than: Duration,

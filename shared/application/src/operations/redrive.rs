@@ -6,8 +6,8 @@
 //! rebuilt from the aggregate.
 //!
 //! A letter of a foreign event has no aggregate: its event is published first, and the letter is
-//! removed after the broker's answer. After a crash in between there is a copy and still the
-//! letter.
+//! removed after the broker's answer. After a crash in between, the event is published and the
+//! letter is still there.
 
 mod examine;
 
@@ -41,7 +41,8 @@ pub struct Redrive<Letters, Aggregates, Identities, Publisher, Time> {
     pub aggregates: Aggregates,
     pub identities: Identities,
     pub clock: Time,
-    /// Publishes. `None` if no broker can be reached; then the sweep publishes an event of ours.
+    /// Publishes the events. `None` if no broker can be reached; then the sweep publishes an event
+    /// of ours.
     pub publication: Option<PublishStored<Publisher, Time>>,
 }
 
@@ -49,7 +50,7 @@ pub struct Redrive<Letters, Aggregates, Identities, Publisher, Time> {
 #[derive(Debug)]
 pub struct Redriven {
     pub event_id: EventId,
-    /// Whether the broker has acknowledged it. If not, the sweep publishes it.
+    /// Whether the broker has acknowledged the event. If not, the sweep publishes it.
     pub is_published: bool,
 }
 
@@ -58,15 +59,15 @@ pub struct Redriven {
 pub enum RedriveError {
     #[error("there is no such dead letter; it was redriven or discarded, or has expired")]
     NotFound,
-    /// Its aggregate does not exist, or is older than the letter, as after a restore.
+    /// The letter's aggregate does not exist, or is older than the letter, as after a restore.
     #[error(
         "it is unchanged, because {0} is not there or has not raised its event: restore it first"
     )]
     NotRaised(AggregateKey),
-    /// Its body is not an event. It would become a dead letter again.
+    /// The letter's body is not an event. It would become a dead letter again.
     #[error("it can't be decoded, so it would only come back")]
     Undecodable(#[source] DecodeError),
-    /// Its event is foreign and must be published, but there is no broker.
+    /// The letter's event is foreign and must be published, but there is no broker.
     #[error("no aggregate of this deployment raised its event, and no broker can be reached")]
     NeedsBroker,
     /// The table could not be read or written. Nothing was changed.
@@ -78,7 +79,7 @@ pub enum RedriveError {
     /// A foreign event is on its topic, and the letter may still be there.
     #[error("its event was published, and its letter may still be there")]
     NotRemoved(#[source] DiscardError),
-    /// It may have been redriven, or may still be.
+    /// The letter may have been redriven, or may still be redriven.
     #[error(
         "whether this redrove it is unknown: repeat it; if the letter is gone, it was redriven or \
          discarded"
@@ -107,12 +108,12 @@ where
     Publisher: TransactionalPublisher,
     Time: Clock,
 {
-    /// Redrives a dead letter. It may be repeated: a letter is removed only once.
+    /// Redrives a dead letter. The call may be repeated: a letter is removed only once.
     ///
     /// # Errors
     ///
-    /// [`RedriveError`]. It is a success once an event of ours is pending again, because then it
-    /// will be published.
+    /// [`RedriveError`]. The call succeeds once an event of ours is pending again, because then the
+    /// event will be published.
     pub async fn redrive(&self, id: &DeadLetterId) -> Result<Redriven, RedriveError> {
         let found = DeadLetterReader::find(&self.letters, id).await;
         let letter = found.map_err(RedriveError::Failed)?.ok_or(RedriveError::NotFound)?;
@@ -237,7 +238,7 @@ where
         stored.pending_change(pending, index)
     }
 
-    /// Publishes an event that is pending again. If that fails, it is left to the sweep.
+    /// Publishes an event that is pending again. If that fails, the event is left to the sweep.
     async fn publish(
         &self,
         found: &StoredAggregate,

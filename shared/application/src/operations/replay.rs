@@ -1,8 +1,8 @@
 //! Sends events again, rebuilt from their aggregates, for subscribers that missed them because a
 //! broker lost them.
 //!
-//! Each is rebuilt in the version in which it was first published, with the same `event_id`: a
-//! subscriber that already has it sees a duplicate. Our own group acknowledges what is no longer
+//! Each event is rebuilt in the version in which it was first published, with the same `event_id`:
+//! a subscriber that already has it sees a duplicate. Our own group acknowledges what is no longer
 //! pending.
 
 use std::num::NonZeroU32;
@@ -31,13 +31,13 @@ pub struct Replay<Aggregates, Publisher, Time, Identities> {
 pub struct ReplayedEvent {
     pub aggregate: AggregateKey,
     pub event_id: EventId,
-    /// Its type; `None` if newer code raised it, so that it can't be sent.
+    /// The event's type; `None` if newer code raised the event, so that it can't be sent.
     pub event_type: Option<EventType>,
-    /// Whether it is still pending in its aggregate: then our own group handles it as well.
+    /// Whether the event is still pending in its aggregate: then our own group handles it as well.
     pub is_pending: bool,
 }
 
-/// Not all events are known to be on their topic again. It may be repeated.
+/// Some events may not be on their topic again. The replay may be repeated.
 #[derive(Debug, thiserror::Error)]
 pub enum ReplayError {
     #[error("there is no {0}")]
@@ -67,7 +67,7 @@ where
     Time: Clock,
     Identities: IdentitySource,
 {
-    /// What [`Self::run`] would send, in its order.
+    /// The events that [`Self::run`] would send, in the same order.
     ///
     /// # Errors
     ///
@@ -85,9 +85,9 @@ where
         Ok(planned)
     }
 
-    /// Sends every event of these aggregates, one aggregate after the other and of each the oldest
-    /// first, or `only` one. `sent` is called after each of them. Events of newer code, which can't
-    /// be rebuilt, are skipped.
+    /// Sends every event of these aggregates, or `only` one. The aggregates come one after the
+    /// other, and the oldest event of each comes first. `sent` is called after each event. Events
+    /// of newer code, which can't be rebuilt, are skipped.
     ///
     /// # Errors
     ///

@@ -66,8 +66,8 @@ where
         }
     }
 
-    /// The identifier of the publication. A pending event keeps that of its latest publication,
-    /// because the sweep looks it up by that.
+    /// The identifier of the publication. A pending event keeps the identifier of its latest
+    /// publication, because the sweep looks the event up by it.
     fn publication_of(&self, stored: &StoredAggregate, event_id: EventId) -> TransactionId {
         let pending = stored.pending().get(event_id);
         pending.map_or_else(|| self.identities.transaction_id(), |entry| entry.transaction_id)

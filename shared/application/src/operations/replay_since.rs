@@ -1,13 +1,13 @@
 //! Sends every event since a moment again, after a broker has lost what it acknowledged.
 //!
-//! Events are selected by the time when they happened, not when they were published: after an
-//! outage that is earlier. There is no upper limit, because an event that is published meanwhile
-//! only arrives twice.
+//! Events are selected by the time when they happened, which after an outage is earlier than the
+//! time when they were published. There is no upper limit, because an event that is published
+//! meanwhile only arrives twice.
 //!
 //! All aggregates are read, in several segments at the same time, because no index lists events by
-//! time. A segment sends one event at a time. The events of one aggregate are sent in their order, each after the one before it was
-//! acknowledged; those of different aggregates in any order. The rate limits the load of the broker
-//! and its subscribers.
+//! time. A segment sends one event at a time. The events of one aggregate are sent in their order,
+//! each after the one before it was acknowledged. Events of different aggregates are sent in any
+//! order. The rate limits the load of the broker and its subscribers.
 
 use std::num::NonZeroU32;
 use std::sync::{Mutex, PoisonError};
@@ -47,8 +47,8 @@ pub struct ReplaySummary {
     pub newer: u64,
 }
 
-/// Why a replay has stopped before its end. It may be repeated from the beginning: events that were
-/// sent are sent again with the same `event_id`.
+/// Why a replay has stopped before its end. The replay may be repeated from the beginning: events
+/// that were sent are sent again with the same `event_id`.
 #[derive(Debug, thiserror::Error)]
 pub enum ReplayStopped {
     #[error("not all aggregates could be read")]
@@ -109,7 +109,7 @@ where
 
     /// Sends every event since a moment. `progress` gets each change of the summary.
     ///
-    /// Returns the summary also if it stops early.
+    /// Returns the summary even if the replay stops early.
     pub async fn run(
         &self,
         since: Timestamp,

@@ -30,11 +30,11 @@ pub struct Republish<Aggregates, Publisher, Time, Identities> {
 #[derive(Debug)]
 pub struct Republished {
     pub publication: TransactionId,
-    /// Whether the broker has acknowledged it. If not, the sweep publishes it.
+    /// Whether the broker has acknowledged the event. If not, the sweep publishes it.
     pub sent: Result<(), SendError>,
 }
 
-/// An event was not published again, as far as is known. It may be repeated.
+/// An event was not published again, as far as is known. The call may be repeated.
 #[derive(Debug, thiserror::Error)]
 pub enum RepublishError {
     #[error("there is no such aggregate")]
@@ -73,7 +73,7 @@ where
     ///
     /// # Errors
     ///
-    /// [`RepublishError`]. It is a success once the event has its new publication.
+    /// [`RepublishError`]. The call succeeds once the event has its new publication.
     pub async fn republish(
         &self,
         key: AggregateKey,

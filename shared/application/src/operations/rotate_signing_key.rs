@@ -27,13 +27,14 @@ pub struct NewKey {
     /// The name of the key, which is in the header of its tokens.
     pub kid: String,
     private: SecretString,
-    /// The public keys that were published before it.
+    /// The public keys that were published before this one.
     before: Vec<VerificationKey>,
 }
 
 impl NewKey {
-    /// How long it should be published before it signs: [`lifetimes::NEW_KEY`], so that everybody
-    /// who caches the public keys no longer than allowed knows it by then. Zero for the first key.
+    /// How long the key should be published before it signs: [`lifetimes::NEW_KEY`], so that
+    /// everybody who caches the public keys no longer than allowed knows it by then. Zero for the
+    /// first key.
     pub fn pause(&self) -> Duration {
         if self.before.is_empty() { Duration::ZERO } else { lifetimes::NEW_KEY }
     }
@@ -73,7 +74,7 @@ where
     ///
     /// # Errors
     ///
-    /// As [`Self::publish`].
+    /// The same as for [`Self::publish`].
     pub async fn sign_with(&self, new: NewKey) -> Result<Rotated, Failure> {
         self.signing.replace(&new.private).await?;
         let retires_at = self.clock.now().plus(lifetimes::REPLACED_KEY);

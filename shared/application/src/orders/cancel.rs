@@ -52,7 +52,7 @@ pub enum CancelOrderError {
     /// The order couldn't be read. Nothing was stored.
     #[error("the order can't be read")]
     Unreadable(#[source] Failure),
-    /// Whether it is cancelled is unknown. A retry settles it.
+    /// Whether the order is cancelled is unknown. A retry settles this.
     #[error("whether the order is cancelled is not known yet")]
     Open(#[source] Failure),
 }

@@ -104,7 +104,7 @@ const ANSWER: Duration = Duration::from_millis(50);
 
 struct Attempt<Receipt> {
     transaction_id: TransactionId,
-    /// Its half message; `None` if the order is created without the broker.
+    /// The attempt's half message; `None` if the order is created without the broker.
     half: Option<Receipt>,
     /// The end of the write, with all its tries, by the monotonic clock.
     deadline: Deadline,
@@ -262,7 +262,7 @@ where
     }
 
     /// Whether another try is useless. A broker that does not vouch for a message now won't in a
-    /// moment either, and the order can be created without it.
+    /// moment either, and the order can be created without the broker.
     const fn is_final(&self, error: &PrepareError) -> bool {
         matches!(
             (&self.without_broker, error),

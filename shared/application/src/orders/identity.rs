@@ -1,8 +1,8 @@
 //! Identifiers that are computed from what they identify.
 //!
 //! All attempts of a request, and all requests of one user with one key, write the same item,
-//! because they compute the same `order_id`. The recipes must never change: another one would give
-//! an old key a second order.
+//! because they compute the same `order_id`. The recipes must never change: another recipe would
+//! give an old key a second order.
 
 use domain::identity::{EventId, OrderId, UserId};
 use sha2::{Digest, Sha256};

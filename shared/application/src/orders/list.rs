@@ -29,7 +29,7 @@ pub struct ListOrders<Orders> {
 #[derive(Debug, Clone, Copy)]
 pub struct OrderQuery<'a> {
     pub limit: PageLimit,
-    /// Orders of this status alone; all of them if it is `None`.
+    /// The status of the orders to list; `None` lists all orders.
     pub status: Option<OrderStatus>,
     /// Where the page before ended, from its `next_cursor`.
     pub cursor: Option<&'a str>,
@@ -37,8 +37,8 @@ pub struct OrderQuery<'a> {
 
 #[derive(Debug, thiserror::Error)]
 pub enum ListOrdersError {
-    /// The cursor is not of a page of these orders: it was changed, or it is of another user, of
-    /// another status or of another version of this service.
+    /// The cursor does not belong to a page of these orders: it was changed, or belongs to another
+    /// user, another status or another version of this service.
     #[error("the cursor is not of a page of these orders")]
     InvalidCursor,
     #[error("the orders can't be listed")]
@@ -46,8 +46,8 @@ pub enum ListOrdersError {
 }
 
 impl<Orders: OrderListing + OrderKeys> ListOrders<Orders> {
-    /// A page. It may have fewer orders than asked for and still not be the last: the last one has
-    /// no cursor.
+    /// A page. Only the last page has no cursor; the others may also have fewer orders than asked
+    /// for.
     ///
     /// # Errors
     ///
@@ -120,7 +120,8 @@ impl<Orders: OrderListing + OrderKeys> ListOrders<Orders> {
         }
     }
 
-    /// The cursor of a position. `orders` are those of the page, whose last one is it as a rule.
+    /// The cursor of a position. `orders` are those of the page; as a rule, the position is that of
+    /// the last one.
     async fn cursor(
         &self,
         user_id: UserId,

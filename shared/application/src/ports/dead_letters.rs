@@ -42,15 +42,15 @@ pub struct DeadLetter {
     pub handler: Option<String>,
     /// How often the event was tried.
     pub attempts: u32,
-    /// When it failed for the first time, estimated from the deliveries.
+    /// When the event failed for the first time, estimated from the deliveries.
     pub first_failed_at: Timestamp,
-    /// Until when it is kept; `None` for an event of ours, which is kept until it is redriven or
-    /// discarded.
+    /// Until when the letter is kept; `None` for an event of ours, whose letter is kept until it is
+    /// redriven or discarded.
     pub expires_at: Option<Timestamp>,
 }
 
 impl DeadLetter {
-    /// The identifier under which it is stored.
+    /// The identifier under which the letter is stored.
     pub fn id(&self) -> DeadLetterId {
         match self.event_id {
             Some(event_id) => DeadLetterId(event_id.to_string()),
@@ -76,7 +76,7 @@ impl DeadLetter {
 /// A dead letter without its body.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DeadLetterSummary {
-    /// The identifier under which it is stored.
+    /// The identifier under which the letter is stored.
     pub id: DeadLetterId,
     /// The event's id, if it could be read.
     pub event_id: Option<EventId>,
@@ -94,9 +94,9 @@ pub struct DeadLetterSummary {
     pub reason: String,
     /// How often the event was tried.
     pub attempts: u32,
-    /// When it failed for the first time, estimated from the deliveries.
+    /// When the event failed for the first time, estimated from the deliveries.
     pub first_failed_at: Timestamp,
-    /// Until when it is kept; `None` if it is kept until it is redriven or discarded.
+    /// Until when the letter is kept; `None` if it is kept until it is redriven or discarded.
     pub expires_at: Option<Timestamp>,
     /// How long the body was, in bytes.
     pub body_bytes: usize,

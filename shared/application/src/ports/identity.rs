@@ -4,11 +4,12 @@ use crate::outcome::Failure;
 
 /// Makes identifiers.
 ///
-/// Each except a user's MUST be a `UUIDv7` (RFC 9562) that no other process makes.
+/// Each identifier except a user's MUST be a `UUIDv7` (RFC 9562) that no other process makes.
 pub trait IdentitySource: Send + Sync {
     /// The identifier of a new order that has no idempotency key.
     fn order_id(&self) -> OrderId;
-    /// The identifier of a new event. That of `OrderCreated` follows from its order instead.
+    /// The identifier of a new event. The identifier of `OrderCreated` is computed from its order
+    /// instead.
     fn event_id(&self) -> EventId;
     /// The identifier of a new attempt or publication.
     fn transaction_id(&self) -> TransactionId;

@@ -55,12 +55,13 @@ pub struct StoredMail {
     pub request: MailRequest,
     /// The newest token; `None` before the first mail.
     pub token: Option<TokenRecord>,
-    /// Whether a token of it was used. After that, none is good.
+    /// Whether a token of the request was used. After that, no token of it is good.
     pub used: bool,
 }
 
 impl StoredMail {
-    /// Whether `hash` is the hash of its newest token, which is not expired at `now`.
+    /// Whether `hash` is the hash of the request's newest token, and that token is not expired at
+    /// `now`.
     pub fn is_newest(&self, hash: &TokenHash, now: Timestamp) -> bool {
         let is_newest = |token: &TokenRecord| token.hash.is(hash) && now < token.expires_at;
         self.token.as_ref().is_some_and(is_newest)
@@ -87,7 +88,7 @@ pub struct Redemption<'a> {
     pub mail: MailId,
     /// The hash of the token, which must be the newest of the request.
     pub hash: TokenHash,
-    /// The account after it. Its version is one higher than the stored version.
+    /// The account after the use. Its version is one higher than the stored version.
     pub account: &'a Account,
     /// The address that the account had before, if it changes.
     pub former_address: Option<&'a AddressKey>,
@@ -125,10 +126,10 @@ pub trait MailRepository: Send + Sync {
         deadline: Deadline,
     ) -> impl Future<Output = WriteTry<CancelledAddition>> + Send;
 
-    /// Stores the use of a token with the change of the account. It MUST store it only if the token
-    /// is the request's newest and was not used, if the account has the version before the change,
-    /// and, for a new address, if no other account has that: of any number of uses at most one is
-    /// stored. It MUST NOT change the use of the account's exchanges.
+    /// Stores the use of a token with the change of the account. It MUST store the use only if the
+    /// token is the request's newest and was not used, if the account has the version before the
+    /// change, and, for a new address, if no other account has that: of any number of uses at most
+    /// one is stored. It MUST NOT change the use of the account's exchanges.
     fn redeem(
         &self,
         redemption: &Redemption<'_>,

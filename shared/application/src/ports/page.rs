@@ -3,7 +3,7 @@
 pub struct Page<Item, Position> {
     /// What is on this page, in the order of the listing.
     pub items: Vec<Item>,
-    /// The number of records on it that this code can't read. The adapter logs them.
+    /// The number of records on this page that this code can't read. The adapter logs them.
     pub unreadable: u64,
     /// Where the next page begins; `None` after the last. A page may be empty and not the last.
     pub next: Option<Position>,
@@ -17,7 +17,7 @@ impl PageLimit {
     /// The largest limit.
     pub const MAX: Self = Self(100);
 
-    /// `None` if it is not 1 to 100.
+    /// The limit, or `None` if it is not 1 to 100.
     pub const fn new(limit: u8) -> Option<Self> {
         if limit >= 1 && limit <= Self::MAX.0 { Some(Self(limit)) } else { None }
     }

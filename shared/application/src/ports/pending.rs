@@ -76,7 +76,7 @@ pub struct OrderChange<'a> {
     pub notified: Option<(EventId, Timestamp)>,
     /// The pending events after the change.
     pub pending: PendingEvents,
-    /// The change of its entry in the index.
+    /// The change of the aggregate's entry in the index.
     pub index: IndexChange,
 }
 
@@ -88,7 +88,7 @@ pub struct UserChange<'a> {
     /// The pending events after the change. When the last one ends, the item's expiry is stored, if
     /// it has one. An item with pending events does not expire.
     pub pending: PendingEvents,
-    /// The change of its entry in the index.
+    /// The change of the aggregate's entry in the index.
     pub index: IndexChange,
 }
 
@@ -157,7 +157,7 @@ pub trait PendingEventStore: Send + Sync {
 pub struct DueAggregate {
     /// The key of the aggregate.
     pub key: AggregateKey,
-    /// Since when it is due. A claim is conditional on it.
+    /// Since when the aggregate is due. A claim is conditional on this time.
     pub due: Timestamp,
 }
 
@@ -195,7 +195,7 @@ pub trait PendingEventIndex: Send + Sync {
     ///
     /// # Errors
     ///
-    /// [`Failure`] if it is not moved, or if that is unknown.
+    /// [`Failure`] if the entry is not moved, or if that is unknown.
     fn postpone(
         &self,
         due: &DueAggregate,

@@ -30,7 +30,7 @@ pub struct ReservationCancelled {
 pub struct Taking {
     /// How many units of each product.
     pub stock: BTreeMap<ProductId, u32>,
-    /// How many units each count of open units goes up.
+    /// By how many units each count of open units goes up.
     pub open: BTreeMap<OpenCount, u32>,
     /// What no count of open units may exceed.
     pub open_max: u32,
@@ -41,7 +41,7 @@ pub struct Taking {
 pub struct Returning {
     /// How many units of each product.
     pub stock: BTreeMap<ProductId, u32>,
-    /// How many units its account's count of open units goes down, if they were counted.
+    /// By how many units the account's count of open units goes down, if they were counted.
     pub open: Option<(OpenCount, u32)>,
 }
 

@@ -41,8 +41,8 @@ pub trait UserRepository: Send + Sync {
     ) -> impl Future<Output = WriteTry<CancelledAddition>> + Send;
 }
 
-/// What the cancelled write of a new session, or of a new request for a mail, met. A change of the
-/// account goes with it, for a request not always.
+/// What the cancelled write of a new session, or of a new request for a mail, met. A session always
+/// comes with a change of the account, a request not always.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CancelledAddition {
     /// The new item. Its condition fails if it is there already.

@@ -12,7 +12,7 @@ pub struct ListProducts<Products> {
 }
 
 impl<Products: ProductListing> ListProducts<Products> {
-    /// A page: from the first product, or from the one after `after`. The last one has no cursor.
+    /// A page: from the first product, or from the one after `after`. The last page has no cursor.
     ///
     /// # Errors
     ///

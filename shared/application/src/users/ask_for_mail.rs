@@ -106,9 +106,9 @@ where
         }
     }
 
-    /// Asks for a mail to the address that the bearer's account is to get. Whether that belongs to
-    /// another account, the answer does not show: then no mail is sent to it. The account's own
-    /// address withdraws an earlier request, and no mail is sent either.
+    /// Asks for a mail to the address that the bearer's account is to get. If that address belongs
+    /// to another account, no mail is sent to it, and the answer does not show this. A request for
+    /// the account's own address withdraws an earlier request, and no mail is sent either.
     ///
     /// # Errors
     ///

@@ -30,7 +30,7 @@ pub struct Proof {
     /// What the bearer entered as the current password.
     pub password: SecretString,
     pub source: Source,
-    /// The activity that is recorded if it is wrong.
+    /// The activity that is recorded if the password is wrong.
     pub failure: ActivityKind,
 }
 
@@ -46,8 +46,8 @@ pub enum ProtectedChangeError {
     /// There were too many guesses. The next one is allowed after this time.
     #[error("too many guesses")]
     TooMany(Duration),
-    /// It could not be stored, or the guess could not be counted or recorded, or whether it is
-    /// stored is unknown.
+    /// The change could not be stored, the guess could not be counted or recorded, or whether the
+    /// change is stored is unknown.
     #[error("changing accounts is temporarily unavailable")]
     Unavailable(#[source] Failure),
 }

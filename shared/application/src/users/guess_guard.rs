@@ -55,15 +55,16 @@ pub enum GuessRefused {
     /// There were too many guesses. The next one is allowed after this time.
     #[error("there were too many guesses; wait {0:?}")]
     Wait(Duration),
-    /// It could not be counted.
+    /// The guess could not be counted.
     #[error("the guess could not be counted")]
     Unavailable(#[source] Failure),
 }
 
 impl<Records: GuessRecords, Time: Clock> GuessGuard<Records, Time> {
     /// Counts one more guess at a target, before it is checked. Returns whether the next one has to
-    /// wait. While as many as are allowed are under way, it waits for about a second: they may be
-    /// right, and right passwords of many people at once must not make each other wait.
+    /// wait. While as many guesses as are allowed are under way, this call waits for about a
+    /// second: they may be right, and right passwords of many people at once must not make each
+    /// other wait.
     ///
     /// # Errors
     ///
@@ -77,7 +78,8 @@ impl<Records: GuessRecords, Time: Clock> GuessGuard<Records, Time> {
         Ok(counted.is_waiting(limit))
     }
 
-    /// Counts one more of what is not checked afterwards, so that waiting for others is no use.
+    /// Counts one more request that is not checked afterwards, so that waiting for others is no
+    /// use.
     ///
     /// # Errors
     ///

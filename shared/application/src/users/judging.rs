@@ -11,8 +11,8 @@ use crate::ports::{
     TokenHash,
 };
 
-/// The outcome of a write: an earlier try is stored, or it is refused. `None` if what was met
-/// settles nothing, so that the write is tried again.
+/// The outcome of a write: an earlier try is stored, or the write is refused. `None` if what was
+/// met settles nothing, so that the write is tried again.
 pub type Judged<Refusal> = Option<Result<(), Refusal>>;
 
 /// The account, token or session that a write is based on was changed, used or ended meanwhile.

@@ -7,8 +7,8 @@
 //!
 //! Right passwords are limited as well, by the account: each login is a hash, a session and an
 //! event. That limit is looked at after the password, so that it says nothing to somebody who does
-//! not know it. A right password that it refuses stays counted as a guess, so that the guard
-//! refuses who keeps trying, before a hash is computed.
+//! not know it. A right password that this limit refuses stays counted as a guess, so that the
+//! guard refuses anyone who keeps trying, before a hash is computed.
 
 use std::time::Duration;
 
@@ -101,7 +101,7 @@ struct Verified {
 struct Admitted {
     /// The target that counted it. A right guess resets the count.
     target: GuessTarget,
-    /// Whether the next one has to wait.
+    /// Whether the next guess has to wait.
     now_waits: bool,
     /// Whether the account was logged in to from this source before.
     source_is_known: bool,
@@ -234,7 +234,7 @@ where
         Ok(Some(hash))
     }
 
-    /// Begins a session. If the account was changed meanwhile, it is read and tried again.
+    /// Begins a session. If the account was changed meanwhile, reads it again and retries.
     async fn begin(
         &self,
         mut account: Account,
@@ -346,7 +346,8 @@ where
         }
     }
 
-    /// The owner must see that somebody knows the password, also if no session began.
+    /// Records a right password that came after too many logins: the owner must see that somebody
+    /// knows the password, even if no session began.
     async fn record_limited(&self, user_id: UserId, source: Source, wait: Duration) {
         let wait_s = wait.as_secs();
         tracing::warn!(user_id = user_id.get(), %source, wait_s, "too many logins to an account");

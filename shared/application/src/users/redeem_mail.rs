@@ -33,7 +33,7 @@ pub enum RedeemMailError {
     /// The new password is not allowed. The token is still good.
     #[error("new password not allowed")]
     Password(#[from] PasswordFault),
-    /// It could not be stored, or whether it is stored is unknown.
+    /// The use could not be stored, or whether it is stored is unknown.
     #[error("using mailed tokens is temporarily unavailable")]
     Unavailable(#[source] Failure),
 }
@@ -153,7 +153,8 @@ where
         Ok(Token::Good(mail, account))
     }
 
-    /// Somebody else may have taken the address since it was asked for.
+    /// Checks that no other account has the address: one may have taken it since the mail was asked
+    /// for.
     async fn check_free(
         &self,
         mail: &StoredMail,
@@ -209,9 +210,9 @@ where
 
 /// What a token is good for, with its request and account.
 enum Token {
-    /// It was not used.
+    /// The token was not used.
     Good(StoredMail, Account),
-    /// It was used, once.
+    /// The token was used, once.
     Used(StoredMail, Account),
 }
 

@@ -58,8 +58,8 @@ where
     Identities: IdentitySource,
     Time: Clock,
 {
-    /// Exchanges a token. If the token or its session was changed meanwhile, it is read and tried
-    /// again.
+    /// Exchanges a token. If the token or its session was changed meanwhile, reads both again and
+    /// retries.
     ///
     /// # Errors
     ///

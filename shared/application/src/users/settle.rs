@@ -34,7 +34,7 @@ where
     settled.await.map_err(|unsettled| unsettled.failure)
 }
 
-/// Other requests changed the account during every try.
+/// The failure if other requests changed the account during every try.
 pub(super) fn account_keeps_changing() -> Failure {
     Failure::new(FailureClass::Conflict, "the account keeps changing")
 }

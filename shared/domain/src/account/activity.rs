@@ -63,7 +63,7 @@ impl ActivityKind {
         Self::PasswordReset,
     ];
 
-    /// The name under which it is stored and shown.
+    /// The name under which the kind is stored and shown.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Registered => "REGISTERED",

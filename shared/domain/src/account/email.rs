@@ -13,8 +13,8 @@ pub struct EmailAddress {
 /// The form in which addresses are compared: without differences of case and of compatible
 /// characters (NFKC), so that `Ｄemo@EXAMPLE.com` is `demo@example.com`.
 ///
-/// Mail must not be sent to it: a host may deliver the two to different people (RFC 5321, section
-/// 2.4).
+/// Mail must not be sent to this form: a host may deliver the two spellings to different people
+/// (RFC 5321, section 2.4).
 #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct AddressKey(String);
 
@@ -61,7 +61,7 @@ impl EmailAddress {
 }
 
 impl AddressKey {
-    /// The key as text, which is an address whose key it is.
+    /// The key as text, which is itself an address with this key.
     pub fn as_str(&self) -> &str {
         &self.0
     }
@@ -96,12 +96,12 @@ fn fold(text: &str) -> String {
     folded.nfkc().collect()
 }
 
-/// It has the same upper case as `i` but is a different letter (Unicode, `CaseFolding.txt`):
+/// This letter has the same upper case as `i` but is a different one (Unicode, `CaseFolding.txt`):
 /// addresses that differ in it can belong to two people.
 const DOTLESS_I: char = 'ı';
 
-/// What a mail program reads as more than one address, but for `@` and `.` (RFC 5322, section
-/// 3.2.3, "specials").
+/// The characters that make a mail program read more than one address, except `@` and `.` (RFC
+/// 5322, section 3.2.3, "specials").
 const SPECIALS: &[char] = &['(', ')', '<', '>', '[', ']', ':', ';', ',', '\\', '"'];
 
 /// Default-ignorable code points (Unicode, `DerivedCoreProperties.txt`): with them, two addresses

@@ -40,7 +40,7 @@ pub enum UserFact {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct UserEvents {
     pub key: AggregateKey,
-    /// The events that it raised, the oldest first.
+    /// The events that the aggregate raised, the oldest first.
     pub raised: Vec<UserEvent>,
     pub pending: PendingEvents,
     /// How many writes have changed what is pending. Each write is conditional on it, so no write

@@ -15,9 +15,9 @@ pub const MAIL_REQUEST_LIFETIME: Duration = Duration::from_secs(24 * 60 * 60);
 /// What the token of a mail is good for. It is good for nothing else.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum MailPurpose {
-    /// It confirms the address that the account has.
+    /// The token confirms the address that the account has.
     ConfirmAddress,
-    /// It confirms the address that the account is to get.
+    /// The token confirms the address that the account is to get.
     ChangeAddress,
     ResetPassword,
 }
@@ -25,7 +25,7 @@ pub enum MailPurpose {
 impl MailPurpose {
     pub const ALL: [Self; 3] = [Self::ConfirmAddress, Self::ChangeAddress, Self::ResetPassword];
 
-    /// The name under which it is stored.
+    /// The name under which the purpose is stored.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::ConfirmAddress => "CONFIRM_ADDRESS",
@@ -38,7 +38,7 @@ impl MailPurpose {
         Self::ALL.into_iter().find(|purpose| purpose.as_str() == name)
     }
 
-    /// What a request for such a mail raises.
+    /// The fact that a request for such a mail raises.
     pub const fn fact(self) -> UserFact {
         match self {
             Self::ConfirmAddress => UserFact::EmailConfirmationRequested,
@@ -64,8 +64,9 @@ pub struct MailRequest {
 }
 
 impl MailRequest {
-    /// A request for a mail to the account's own address, or, to change that, to the one that was
-    /// requested; and the event that it raises. `None` if there is no requested address.
+    /// A request for a mail, and the event that the request raises. The mail goes to the account's
+    /// own address, or, to change that, to the requested one. `None` if there is no requested
+    /// address.
     pub fn ask(
         id: MailId,
         account: &Account,
@@ -109,7 +110,7 @@ impl MailRequest {
             }
     }
 
-    /// Whether the account has the address confirmed that the mail went to.
+    /// Whether the address that the mail went to is the account's own and confirmed.
     pub fn is_confirmed_by(&self, account: &Account) -> bool {
         let record = account.record();
         let confirms = self.purpose != MailPurpose::ResetPassword;

@@ -60,7 +60,7 @@ pub fn check_password(password: &str, email: &EmailAddress) -> Result<(), Passwo
 pub struct PasswordHash(String);
 
 impl PasswordHash {
-    /// Wraps a PHC string that a hasher made. It is not checked.
+    /// Wraps a PHC string that a hasher made. The string is not checked.
     pub const fn from_phc(phc: String) -> Self {
         Self(phc)
     }

@@ -28,7 +28,7 @@ impl RateUse {
         Self(moment)
     }
 
-    /// When all of it is forgotten.
+    /// When all of the use is forgotten.
     pub const fn moment(self) -> Timestamp {
         self.0
     }

@@ -23,11 +23,11 @@ pub struct Session {
 pub struct SessionRecord {
     pub id: SessionId,
     pub user_id: UserId,
-    /// The session epoch of the account that it belongs to.
+    /// The session epoch of the account that the session belongs to.
     pub epoch: u32,
-    /// When it ends at the latest.
+    /// When the session ends at the latest.
     pub ends_at: Timestamp,
-    /// Whether it was ended before `ends_at`.
+    /// Whether the session was ended before `ends_at`.
     pub ended: bool,
 }
 
@@ -57,7 +57,7 @@ impl Session {
         Self::rehydrate(SessionRecord { epoch: account.session_epoch(), ..self.record })
     }
 
-    /// Whether it is good at `now`, by itself and by its account.
+    /// Whether the session is good at `now`, by itself and by its account.
     pub fn is_good(&self, account: &Account, now: Timestamp) -> bool {
         !self.record.ended
             && self.user_id() == account.user_id()

@@ -44,8 +44,8 @@ impl NewOrder {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StoredOrder {
     pub order: Order,
-    /// The attempt that created it. It never changes, and is kept after all events are handled: a
-    /// broker may ask about the attempt years later.
+    /// The attempt that created the order. It never changes, and is kept after all events are
+    /// handled: a broker may ask about the attempt years later.
     pub attempt: TransactionId,
     pub pending: PendingEvents,
     /// How many writes have changed the order or what is pending. Each write is conditional on it,
@@ -58,7 +58,7 @@ impl StoredOrder {
         self.order.key()
     }
 
-    /// The identifier of its `OrderCreated`.
+    /// The identifier of the order's `OrderCreated`.
     pub const fn created_event(&self) -> EventId {
         self.order.history().first().event.event_id
     }
@@ -103,7 +103,7 @@ pub enum AtKey {
     Absent,
     Tombstone(Tombstone),
     Created {
-        /// The attempt that created it. It can be read in every version of the item.
+        /// The attempt that created the order. It can be read in every version of the item.
         attempt: TransactionId,
         /// The order, unless newer code stored it in a version that this code can't read.
         stored: Option<Box<StoredOrder>>,

@@ -27,11 +27,11 @@ pub enum OrderFact {
         /// The sum of the lines.
         total: Money,
     },
-    /// Its stock is reserved.
+    /// The order's stock is reserved.
     Confirmed,
     /// There was not enough stock, or its account would have held too many open units.
     Rejected,
-    /// Its account cancelled it.
+    /// The order's account cancelled it.
     Cancelled,
 }
 

@@ -36,7 +36,7 @@ pub struct OrderLine {
 pub enum InvalidLines {
     #[error("an order needs at least one line")]
     Empty,
-    /// There are more than [`LINES_MAX`].
+    /// There are more lines than [`LINES_MAX`].
     #[error("an order has at most {LINES_MAX} lines, this one has {count}")]
     TooMany { count: usize },
     /// Lines have the quantity 0, or those of one product together more than [`Quantity::MAX`].

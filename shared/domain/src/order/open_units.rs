@@ -28,7 +28,7 @@ impl OpenPeriod {
         self.0
     }
 
-    /// When it ends, and the next one begins.
+    /// When the period ends, and the next one begins.
     pub const fn end(self) -> Timestamp {
         Timestamp::from_millis(self.0.saturating_add(1).saturating_mul(Self::LENGTH_MS))
     }

@@ -18,7 +18,7 @@ pub struct OrderRecord {
     pub history: Vec<StatusChange>,
     /// The notifications of its account, in any order.
     pub notifications: Vec<Notification>,
-    /// How many events it has raised.
+    /// How many events the order has raised.
     pub version: u32,
 }
 
@@ -30,7 +30,8 @@ pub enum CorruptOrder {
     Lines,
     #[error("its total is not the sum of its lines")]
     Total,
-    /// Its history doesn't begin with CREATED, makes a forbidden step, or raises an event twice.
+    /// The order's history doesn't begin with CREATED, makes a forbidden step, or raises an event
+    /// twice.
     #[error("its history is not one that an order can have")]
     History,
     #[error("its version is not the number of its statuses")]

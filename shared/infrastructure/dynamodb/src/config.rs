@@ -52,7 +52,7 @@ macro_rules! table {
                 settings.required(Self::SETTING, TableName::parse).map(Self)
             }
 
-            /// For a name that is not from the settings, such as an operator's.
+            /// A table whose name is not from the settings, but for example from an operator.
             pub const fn named(name: TableName) -> Self {
                 Self(name)
             }

@@ -40,8 +40,8 @@ pub(crate) async fn consistent_get(
     Ok(found.item)
 }
 
-/// A consistent read. It is not an async function, because each further one around the SDK's
-/// futures uses up a part of the compiler's depth limit.
+/// A consistent read. This is not an async function, because each further async function around the
+/// SDK's futures uses up a part of the compiler's depth limit.
 fn get_item(client: &Client, table: &str, key: Item) -> GetItemFluentBuilder {
     client.get_item().table_name(table).set_key(Some(key)).consistent_read(true)
 }

@@ -10,7 +10,7 @@ const LINK_BASE_LENGTH_MAX: usize = 512;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LinkBase(String);
 
-/// A link can't begin with the text. The error does not repeat it.
+/// A link can't begin with the text. The error does not repeat the text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error(
     "must be a URL of at most 512 characters that begins with https:// (or http:// of this \

@@ -69,13 +69,13 @@ pub struct SesMailer {
     config: MailConfig,
 }
 
-/// A failed call, without the service's message: that may name the address.
+/// A failed call, without the service's message, which may name the address.
 #[derive(Debug, thiserror::Error)]
 #[error("the mail service answered {0}")]
 struct ServiceError(String);
 
 impl SesMailer {
-    /// Sends as this configuration says.
+    /// Sends mails as this configuration says.
     pub const fn new(client: Client, config: MailConfig) -> Self {
         Self { client, config }
     }

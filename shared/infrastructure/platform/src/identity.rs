@@ -7,8 +7,9 @@ use domain::identity::{
 };
 use uuid::Uuid;
 
-/// Makes a `UUIDv7` (RFC 9562, section 5.7) for every identifier except a user's. Its time sorts
-/// it; 62 random bits and a counter make it different from those of every other process.
+/// Makes a `UUIDv7` (RFC 9562, section 5.7) for every identifier except a user's. Identifiers sort
+/// by their time; 62 random bits and a counter make them different from those of every other
+/// process.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct UuidIdentitySource;
 

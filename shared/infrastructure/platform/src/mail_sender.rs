@@ -11,7 +11,7 @@ const LENGTH_MAX: usize = 320;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct MailSender(String);
 
-/// Mails cannot come from the text. The error does not repeat it.
+/// The text is not a sender of mails. The error does not repeat the text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("must be an address, or a name of letters, digits and spaces with an address in <>")]
 pub struct InvalidMailSender;

@@ -1,4 +1,4 @@
-//! Metrics in CloudWatch's embedded metric format: one document for each invocation that has any,
+//! Metrics in CloudWatch's embedded metric format: one document for each invocation with metrics,
 //! on standard output, which Lambda hands to CloudWatch.
 //!
 //! Code counts through the facade `metrics`, as it logs through `tracing`. Each metric has one
@@ -59,7 +59,8 @@ impl Metrics {
         }
     }
 
-    /// Writes the counts since the last document, on one line. It writes nothing if there are none.
+    /// Writes the counts since the last document, on one line. Writes nothing if there are no
+    /// counts.
     ///
     /// # Errors
     ///

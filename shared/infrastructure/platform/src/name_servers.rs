@@ -37,7 +37,7 @@ impl NameServerAddresses {
         if addresses.is_empty() { Err(InvalidNameServers) } else { Ok(Self(addresses)) }
     }
 
-    /// Each as `host:port`, in the order of the setting.
+    /// The addresses, each as `host:port`, in the order of the setting.
     pub fn iter(&self) -> impl Iterator<Item = &str> {
         self.0.iter().map(String::as_str)
     }

@@ -35,7 +35,7 @@ const RETRY_AFTER: Duration = Duration::from_millis(200);
 /// How many queues a topic has on each broker, for reading and for writing.
 const QUEUES: i32 = 4;
 
-/// Readable and writable (`PermName.java`).
+/// The permission to read and to write (`PermName.java`).
 const READ_AND_WRITE: i32 = 6;
 
 /// Topics or groups could not be created or read. What was created before the failure stays.
@@ -92,8 +92,8 @@ impl RocketmqAdmin {
 
     /// Creates the order and the user topic (`message.type` TRANSACTION), the dead-letter topic
     /// (NORMAL) and the group `event-consumer` on every master of every cluster, and waits until
-    /// all topics have routes. Existing ones are kept and get these settings. Returns a line for
-    /// each topic and group.
+    /// all topics have routes. Existing topics and groups are kept and get these settings. Returns
+    /// a line for each topic and group.
     ///
     /// # Errors
     ///

@@ -66,8 +66,8 @@ struct Shared {
     hook: Option<Arc<ClientRpcHook>>,
     /// The number in the name of the next instance.
     instances: AtomicU64,
-    /// It must outlive `runtime`. When it is dropped without [`RocketmqClient::shutdown`], its
-    /// threads end in the background.
+    /// The owner of the threads, which must outlive `runtime`. When it is dropped without
+    /// [`RocketmqClient::shutdown`], its threads end in the background.
     owner: RuntimeOwner,
     _telemetry: TelemetryRuntimeGuard,
 }
@@ -156,8 +156,9 @@ impl RocketmqClient {
         }
     }
 
-    /// Like [`Self::instance_config`], with one name server, which has answered with a route, and
-    /// that server. It has all of them if there is only one, or none has a route.
+    /// Like [`Self::instance_config`], but with only the name server that has answered with a
+    /// route; also returns that server. The configuration has all name servers if there is only
+    /// one, or if none has a route.
     pub(crate) async fn answered_instance_config(
         &self,
         role: &str,
@@ -175,7 +176,7 @@ impl RocketmqClient {
         WeakClient(Arc::downgrade(&self.0))
     }
 
-    /// The TLS settings of its connections.
+    /// The TLS settings of the client's connections.
     pub(crate) fn tls(&self) -> TlsConfig {
         self.instance_config("tls").tls_config().clone()
     }

@@ -31,8 +31,8 @@ pub(crate) struct Source {
 /// What a poll has received.
 pub(crate) struct Polled<Message> {
     pub(crate) messages: Vec<Message>,
-    /// Why messages that the broker gave are missing, if some are. It is returned as the failure of
-    /// a poll is, and the source counts as one that answers.
+    /// Why messages that the broker gave are missing, if some are. This failure is returned like
+    /// that of a poll, but the source counts as one that answers.
     pub(crate) loss: Option<Failure>,
 }
 
@@ -45,7 +45,7 @@ impl<Message> Default for Polled<Message> {
 /// The polls that are running, and the messages and failures of finished ones.
 pub(crate) struct Polls<Message> {
     shared: Arc<Shared<Message>>,
-    /// Dropping them stops the polls.
+    /// Dropping the tasks stops the polls.
     tasks: Mutex<JoinSet<()>>,
     /// How old a message may be when it is returned. After that the broker has delivered it to
     /// another consumer.

@@ -2,9 +2,9 @@
 //!
 //! The client stops at the first message that it cannot decode, and drops all behind it in the
 //! batch (`decodes_batch` in `message_decoder.rs` of rocketmq-protocol 1.0.0). Here each message is
-//! read from its own frame, so that it costs its neighbours nothing, and what was read is compared
-//! with what the broker says that it gave: an offset for each message (`msgOffsetInfo` in
-//! `PopMessageProcessor.java`).
+//! read from its own frame, so that an unreadable message does not affect its neighbours, and what
+//! was read is compared with what the broker says that it gave: an offset for each message
+//! (`msgOffsetInfo` in `PopMessageProcessor.java`).
 
 use std::collections::HashMap;
 use std::fmt;

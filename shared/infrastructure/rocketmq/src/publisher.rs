@@ -24,7 +24,7 @@ use crate::fault::{BrokerAnswer, Missing, broker_failure, client_failure, unavai
 use crate::outbound::half_message;
 use crate::session::{Role, Session, Sessions};
 
-/// How long the start waits for the first connection. It continues without one.
+/// How long the start waits for the first connection. The start continues without a connection.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// Sends half messages, and commits them or rolls them back. The broker answers both requests.

@@ -24,7 +24,7 @@ pub(crate) struct Holder {
 }
 
 /// What holds the messages of a topic, sorted by name and address. A broker without a master is
-/// there with each of its replicas.
+/// listed with each of its replicas.
 pub(crate) fn holders(route: &TopicRouteData) -> Vec<Holder> {
     let mut holders = Vec::new();
     for broker in &route.broker_datas {

@@ -1,8 +1,8 @@
 //! Connections that are replaced when they may be dead.
 //!
-//! A frozen process wakes up with dead sockets, a NAT drops them silently, and after five failed
-//! connects the client refuses an address for 30 s (`rocketmq-client-rust` 1.0.0). A new client
-//! instance solves all three problems and takes 10 to 25 ms.
+//! A frozen process wakes up with dead sockets, a NAT drops connections silently, and after five
+//! failed connects the client refuses an address for 30 s (`rocketmq-client-rust` 1.0.0). A new
+//! client instance solves all three problems and takes 10 to 25 ms.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
@@ -50,10 +50,11 @@ pub(crate) enum Role {
 
 /// A client instance with its connections.
 pub(crate) struct Session {
-    /// Only a [`Role::Sender`] has one. It shares the client instance with the lanes.
+    /// The producer, which only a [`Role::Sender`] has. It shares the client instance with the
+    /// lanes.
     producer: Option<DefaultMQProducer>,
     lanes: Lanes,
-    /// The one that it uses, of several.
+    /// The name server that the session uses, if it was chosen from several.
     name_server: Option<CheetahString>,
     config: RocketmqConfig,
     routes: RwLock<HashMap<Topic, Route>>,
@@ -230,7 +231,7 @@ impl Session {
         Ok(found)
     }
 
-    /// What holds the messages of a topic on its current route. A broker without a master is there
+    /// What holds the messages of a topic on its current route. A broker without a master is listed
     /// with its replicas.
     pub(crate) async fn read_holders(
         &self,

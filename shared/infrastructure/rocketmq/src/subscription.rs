@@ -70,8 +70,9 @@ pub struct RocketmqSubscription {
     clock: Arc<dyn Clock>,
     sessions: Sessions,
     polls: Polls<RocketmqDelivery>,
-    /// Separate from the polls: after a late answer, the client closes the connection, and every
-    /// running request on it fails (`request.rs` of rocketmq-transport 1.0.0).
+    /// The connections for acknowledgements, separate from the polls: after a late answer, the
+    /// client closes the connection, and every running request on it fails (`request.rs` of
+    /// rocketmq-transport 1.0.0).
     settlements: Sessions,
     group: String,
 }
@@ -388,9 +389,9 @@ pub(crate) fn property<'a>(message: &'a MessageExt, name: &str) -> Option<&'a st
     message.message_inner().property(name)
 }
 
-/// Reads the receipt from the property `POP_CK`. It names the topic to acknowledge on. If the
-/// message's own topic is used instead, the broker acknowledges nothing and still answers with
-/// success.
+/// Reads the receipt from the property `POP_CK`. The receipt names the topic on which to
+/// acknowledge. If the message's own topic is used instead, the broker acknowledges nothing and
+/// still answers with success.
 fn pop_receipt(message: &MessageExt, polled: Topic, group: &str) -> Option<PopReceipt> {
     let extra_info = property(message, MessageConst::PROPERTY_POP_CK)?;
     let parts = ExtraInfoUtil::split(extra_info);

@@ -17,11 +17,11 @@ pub(crate) const AUDIENCE: &str = "urn:order-service:api";
 /// The type of the tokens: their `typ` (RFC 9068, section 2.1).
 pub(crate) const TOKEN_TYPE: &str = "at+jwt";
 
-/// The longest token that is read, in bytes. Ours have some 500.
+/// The longest token that is read, in bytes. Our tokens have some 500.
 pub(crate) const TOKEN_LENGTH_MAX: usize = 4096;
 
-/// Whether a `kid` has the form of ours: 1 to 64 letters, digits, `-` and `_`. It comes from a
-/// token that is not verified yet, so no other text is looked up.
+/// Whether a `kid` has the form of our keys' names: 1 to 64 letters, digits, `-` and `_`. A `kid`
+/// comes from a token that is not verified yet, so no other text is looked up.
 pub(crate) fn is_key_name(kid: &str) -> bool {
     (1..=64).contains(&kid.len())
         && kid.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_')

@@ -61,7 +61,7 @@ async fn send<Fixture: ChannelFixture>(fixture: &Fixture, event: &SampleOrder) {
     end(fixture, &receipt, Resolution::Commit).await;
 }
 
-/// Fails if more arrive.
+/// Receives `count` messages. Fails if more arrive.
 async fn receive<Fixture: ChannelFixture>(
     fixture: &Fixture,
     count: usize,
@@ -88,7 +88,7 @@ fn event_id(delivery: &impl Delivery) -> &str {
     delivery.property(message::EVENT_ID).unwrap()
 }
 
-/// Also asserts that no other message arrives.
+/// Asserts that the event's message arrives, and no other one.
 async fn assert_only<Fixture: ChannelFixture>(fixture: &Fixture, event: &SampleOrder) {
     let received = receive(fixture, 1).await;
     assert_eq!(event_id(&received[0]), event.message.event_id.to_string());

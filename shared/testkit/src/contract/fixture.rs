@@ -22,7 +22,7 @@ use domain::identity::ProductId;
 use domain::product::Product;
 use domain::timestamp::Timestamp;
 
-/// Implemented by one adapter.
+/// Ports that one adapter implements.
 pub trait AccountStore:
     Accounts
     + AccountRepository
@@ -53,12 +53,12 @@ impl<Store> AccountStore for Store where
 {
 }
 
-/// Implemented by one adapter.
+/// Ports that one adapter implements.
 pub trait OrderKeyStore: OrderCreation + OrderKeys + Fences {}
 
 impl<Store: OrderCreation + OrderKeys + Fences> OrderKeyStore for Store {}
 
-/// Implemented by one adapter.
+/// Ports that one adapter implements.
 pub trait AggregateStore:
     PendingEventStore + Reservations + PendingEventIndex + MailTokens
 {
@@ -69,7 +69,7 @@ impl<Store> AggregateStore for Store where
 {
 }
 
-/// Implemented by one adapter.
+/// Ports that one adapter implements.
 pub trait AggregateReads: PendingEventAges + PendingAggregates + StoredAggregates {}
 
 impl<Reader: PendingEventAges + PendingAggregates + StoredAggregates> AggregateReads for Reader {}
@@ -144,17 +144,17 @@ impl From<&DeadLetter> for Announced {
     }
 }
 
-/// In the suites' own time, which starts at 0.
+/// A moment in the suites' own time, which starts at 0.
 pub fn moment(seconds: u64) -> Timestamp {
     Timestamp::from_millis(1_767_268_800_000).plus(Duration::from_secs(seconds))
 }
 
-/// Longer than any call needs.
+/// A deadline later than any call needs.
 pub fn soon() -> Deadline {
     Deadline::after(Duration::from_secs(10))
 }
 
-/// Judged as a use case judges it.
+/// The outcome of a write, judged as a use case judges it.
 pub(super) fn outcome<Met, Refusal>(
     tried: &WriteTry<Met>,
     judge: impl FnOnce(&Met) -> Judged<Refusal>,

@@ -13,7 +13,7 @@ use super::{TableFixture, moment, soon};
 use crate::identities::SequentialIdentities;
 use crate::samples::{created, product, user};
 
-/// Of user 123, created at these times.
+/// Creates orders of user 123 at these times.
 async fn create(fixture: &impl TableFixture, moments: &[u64]) -> Vec<NewOrder> {
     let identities = SequentialIdentities::default();
     let mut orders = Vec::with_capacity(moments.len());
@@ -41,7 +41,7 @@ async fn page(
     page
 }
 
-/// Of user 123, read in pages of `limit`.
+/// All orders of user 123, read in pages of `limit`.
 async fn all(fixture: &impl TableFixture, limit: u8) -> Vec<OrderId> {
     let mut listed = Vec::new();
     let mut after = None;

@@ -54,7 +54,7 @@ async fn try_to_exchange(
     settled(rotate, |met| judge_exchange(met, next.hash).is_none()).await
 }
 
-/// The account has made `before` exchanges.
+/// Exchanges a token of an account that has made `before` exchanges.
 async fn exchange_after(
     before: u32,
     fixture: &impl TableFixture,

@@ -28,10 +28,10 @@ pub enum Action {
         product: usize,
         units: u32,
     },
-    /// Keeps the product's stock, as an import does.
+    /// Sets a product's price and keeps its stock, as an import does.
     SetPrice {
         product: usize,
-        /// In minor units.
+        /// The new price, in minor units.
         price: u64,
     },
     /// A window of event-consumer, during which some of the orders so far are cancelled.
@@ -86,7 +86,7 @@ pub fn plans(seed: u64, count: usize, length: usize) -> Vec<Vec<Action>> {
     (0..count).map(|_| plan.new_tree(&mut runner).unwrap().current()).collect()
 }
 
-/// Without a file of earlier failures: the seed is fixed.
+/// A configuration without a file of earlier failures, because the seed is fixed.
 fn config() -> Config {
     Config { failure_persistence: None, ..Config::default() }
 }

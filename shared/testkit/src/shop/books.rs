@@ -10,7 +10,7 @@ use domain::order::{OpenCount, OpenPeriod, Order, StoredOrder};
 
 use super::{Action, Cancellation, Creation, FIRST_STOCK, Shop};
 
-/// Plays a plan in a shop, and panics if the shop disagrees with its books. They are compared after
+/// Plays a plan in a shop, and panics if the shop disagrees with its books. Both are compared after
 /// each action if that is cheap, otherwise whenever events were consumed.
 pub async fn play(shop: &impl Shop, actions: &[Action]) {
     let mut books = Books::of(shop);
@@ -31,9 +31,9 @@ pub async fn play(shop: &impl Shop, actions: &[Action]) {
 
 struct Books<'shop, Kind> {
     shop: &'shop Kind,
-    /// Units of each product.
+    /// How many units of each product were delivered.
     delivered: BTreeMap<ProductId, u64>,
-    /// Of each product so far, in minor units; the last one is the current price.
+    /// The prices of each product so far, in minor units; the last one is the current price.
     prices: BTreeMap<ProductId, Vec<u64>>,
     orders: Vec<(UserId, OrderId)>,
     /// The order that was created under each user's key, and its lines.

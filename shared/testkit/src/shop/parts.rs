@@ -25,10 +25,10 @@ use crate::contract::{TableFixture, open_units};
 use crate::identities::SequentialIdentities;
 use crate::samples::{UNIT_PRICE, key, product, product_id, user};
 
-/// For an account. The orders of a plan ask for more.
+/// How many open units an account may hold. The orders of a plan ask for more.
 pub const OPEN_UNITS_MAX: u32 = 9;
 
-/// Orders of a page: fewer than a user creates.
+/// How many orders a page has: fewer than a user creates.
 const PAGE: u8 = 2;
 
 /// The part of Lambda's 10 s that a function uses for its request.
@@ -51,12 +51,12 @@ pub struct Windows {
 }
 
 impl Windows {
-    /// For a runtime whose clock is paused: calls take no time.
+    /// Windows for a runtime whose clock is paused: calls take no time.
     pub const PAUSED: Self =
         Self { consume: Duration::from_secs(54), sweep: Duration::from_secs(5), are_real: false };
 
-    /// For tables that need real time. They become longer while events stay pending because the
-    /// machine is slow.
+    /// Windows for tables that need real time. They become longer while events stay pending because
+    /// the machine is slow.
     pub const REAL: Self = Self {
         consume: Duration::from_millis(400),
         sweep: Duration::from_millis(400),
@@ -85,7 +85,7 @@ pub struct PartsShop<Tables> {
 }
 
 impl<Tables: TableFixture> PartsShop<Tables> {
-    /// The tables must be empty.
+    /// Opens a shop on these tables, which must be empty.
     pub async fn open(tables: Tables, windows: Windows) -> Self {
         let (clock, broker) = (ManualClock::default(), MemoryBroker::default());
         broker.set_clock(&clock);

@@ -13,7 +13,7 @@ const FREEZE_MAX_MS: u64 = 150_000;
 const OUTAGE_MAX_MS: u64 = 60_000;
 
 impl Simulation {
-    /// Runs until it is aborted.
+    /// Brings disasters until its task is aborted.
     pub(super) async fn bring_disasters(self) {
         loop {
             let pause = Duration::from_millis(self.weather.below(PAUSE_MAX_MS));

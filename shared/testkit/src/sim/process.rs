@@ -53,7 +53,7 @@ impl Process {
         control.waiting.drain(..).for_each(Waker::wake);
     }
 
-    /// Whether it is dead, or all its tasks are finished.
+    /// Whether the process is dead, or all its tasks are finished.
     pub(super) fn is_over(&self) -> bool {
         let control = self.control();
         control.dead || control.tasks.iter().all(AbortHandle::is_finished)

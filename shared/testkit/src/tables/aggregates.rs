@@ -211,12 +211,12 @@ impl MemoryTables {
         }
     }
 
-    /// Includes attempts whose tombstone an order has replaced.
+    /// How many attempts were fenced, including those whose tombstone an order has replaced.
     pub fn fences(&self) -> u64 {
         self.state().rows.fences
     }
 
-    /// Also if events of the order are pending.
+    /// Removes an order from the sweep's index, even if events of the order are pending.
     pub(crate) fn leave_index(&self, id: OrderId) {
         for ((_, order_id), item) in &mut self.state().rows.items {
             if let Item::Order { index, .. } = item
@@ -504,7 +504,7 @@ impl PendingEventIndex for MemoryTables {
     }
 }
 
-/// With their entries in the sweep's index.
+/// All aggregates with their entries in the sweep's index.
 pub(super) fn index_entries(rows: &Rows) -> impl Iterator<Item = (AggregateKey, IndexEntry)> {
     let orders = rows.items.iter().filter_map(|((user_id, order_id), item)| match item {
         Item::Order { index, .. } => {

@@ -14,7 +14,7 @@ use super::MemoryTables;
 use super::rows::Rows;
 use crate::fault::{Fault, Operation};
 
-/// Few items, so that tests meet more than one page.
+/// How many items a page has: few, so that tests meet more than one page.
 const PAGE: usize = 4;
 
 /// Whether the stored letter is still the one that was read.
@@ -62,7 +62,7 @@ impl DeadLetterRemoval for MemoryTables {
     }
 }
 
-/// Begins after the key `after`.
+/// The page that begins after the key `after`.
 pub(super) fn page_of<Key: Ord + Clone, Value: Clone>(
     all: &BTreeMap<Key, Value>,
     after: Option<Key>,

@@ -25,13 +25,13 @@ use super::users::{
 use crate::fault::Operation;
 
 impl MemoryTables {
-    /// In the order of their identifiers.
+    /// The requests in the order of their identifiers.
     pub fn mails(&self) -> Vec<StoredMail> {
         self.state().rows.mails.values().map(|row| row.mail.clone()).collect()
     }
 }
 
-/// Its condition holds.
+/// Stores a request whose condition holds.
 pub(super) fn put_mail(rows: &mut Rows, new: NewMail) {
     let NewMail { request, event, pending } = new;
     let key = AggregateKey::Mail { mail_id: request.id };

@@ -66,7 +66,7 @@ impl EventsRow {
 #[derive(Debug, Default)]
 pub(super) struct Rows {
     pub(super) items: BTreeMap<(UserId, OrderId), Item>,
-    /// Includes attempts whose tombstone an order has replaced.
+    /// How many attempts were fenced, including those whose tombstone an order has replaced.
     pub(super) fences: u64,
     pub(super) products: BTreeMap<ProductId, Product>,
     pub(super) open_units: BTreeMap<OpenCount, u32>,
@@ -75,7 +75,7 @@ pub(super) struct Rows {
     pub(super) owners: HashMap<AddressKey, UserId>,
     pub(super) sessions: BTreeMap<SessionId, SessionRow>,
     pub(super) mails: BTreeMap<MailId, MailRow>,
-    /// To addresses without an account.
+    /// Requests for mails to addresses without an account.
     pub(super) mails_of_nobody: BTreeSet<(AddressDigest, MailId)>,
     pub(super) used_tokens: BTreeSet<TokenHash>,
     pub(super) activities: Vec<(ActivityOwner, Activity)>,
@@ -84,7 +84,7 @@ pub(super) struct Rows {
 }
 
 impl Rows {
-    /// `None` if the account is deleted.
+    /// The account; `None` if it does not exist or is deleted.
     pub(super) fn account(&self, user_id: UserId) -> Option<&Account> {
         let (account, _) = self.accounts.get(&user_id)?.live.as_ref()?;
         Some(account)
@@ -110,7 +110,7 @@ impl Rows {
         }
     }
 
-    /// Does nothing if the activity is already stored.
+    /// Records an activity. Does nothing if it is already stored.
     pub(super) fn record(&mut self, owner: ActivityOwner, activity: Activity) {
         if !self.activities.iter().any(|(_, known)| known.id == activity.id) {
             self.activities.push((owner, activity));

@@ -65,7 +65,7 @@ pub(super) fn unless_unchanged(rows: &Rows, account: &Account) -> ItemReason<Acc
     unless_at_version(rows, account.user_id(), account.version() - 1)
 }
 
-/// Its condition holds.
+/// Stores an account whose condition holds.
 pub(super) fn store_account(rows: &mut Rows, account: Account, attempt: TransactionId) {
     let row = rows.accounts.get_mut(&account.user_id()).unwrap();
     let (stored, _) = row.live.as_ref().unwrap();

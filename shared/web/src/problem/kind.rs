@@ -65,7 +65,7 @@ impl ProblemKind {
         format!("urn:order-service:problem:{}", self.slug())
     }
 
-    /// The last part of the `type`, as in logs.
+    /// The last part of the `type`, which logs contain.
     pub const fn slug(self) -> &'static str {
         self.parts().0
     }

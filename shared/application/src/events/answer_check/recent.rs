@@ -1,9 +1,10 @@
 //! What was answered a moment ago.
 //!
-//! A broker that is killed reads the half messages of its last rounds of questions again when it is
-//! back, beside the copies of them that it wrote before it asked
-//! (`TransactionalMessageServiceImpl.java`). Each such kill multiplies them, and it asks about each
-//! copy. So an answer counts for all copies that are asked about at the same time.
+//! When a broker that was killed is back, it reads the half messages of its last rounds of
+//! questions again, beside the copies of them that it wrote before it asked
+//! (`TransactionalMessageServiceImpl.java`). Each such kill multiplies the copies, and the broker
+//! asks about each of them. So an answer counts for all copies that are asked about at the same
+//! time.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -23,8 +24,8 @@ use crate::ports::CheckAnswer;
 /// and shorter than a restart, in which a broker may lose what it held.
 const COUNTS_FOR: Duration = Duration::from_secs(2);
 
-/// Of how many half messages answers are kept, about 100 bytes each. Of further ones, each copy's
-/// answer is worked out.
+/// For how many half messages answers are kept, about 100 bytes each. For further half messages,
+/// the answer for each copy is worked out.
 const HALF_MESSAGES_MAX: usize = 50_000;
 
 /// A half message, and every copy of it.
@@ -52,9 +53,9 @@ struct Recent {
 
 #[derive(Clone)]
 enum Answer {
-    /// It is being worked out.
+    /// The answer is being worked out.
     UnderWay(Answering),
-    /// It was given at this time.
+    /// The answer was given at this time.
     Given(CheckAnswer, Timestamp),
 }
 
@@ -80,7 +81,8 @@ pub(super) struct Turn<'a> {
     half: HalfId,
     asked_at: Timestamp,
     committed_at: Option<Timestamp>,
-    /// Taken by the answer. A turn that is given up leaves the half message open.
+    /// Sends the answer to waiting copies. A turn that ends without an answer leaves the half
+    /// message open.
     waiting: Option<oneshot::Sender<CheckAnswer>>,
 }
 
@@ -124,8 +126,8 @@ fn counts(at: Timestamp, now: Timestamp) -> bool {
     now >= at && now < at.plus(COUNTS_FOR)
 }
 
-/// Each commit makes a message, so one copy alone is committed. The others are asked about again,
-/// when the message can be found.
+/// The answer for a further copy. Each commit makes a message, so only one copy is committed. The
+/// broker asks about the others again, when the message can be found.
 const fn for_a_copy(answer: CheckAnswer) -> CheckAnswer {
     match answer {
         CheckAnswer::Rollback => CheckAnswer::Rollback,

@@ -21,7 +21,8 @@ pub(crate) struct Congestion {
     /// Until the first failure the limit doubles with each round; after it, it grows by one a
     /// round.
     is_starting: bool,
-    /// Calls that fail before this moment may have begun before the limit was halved.
+    /// Failures before this moment don't halve the limit again: their calls may have begun before
+    /// it was halved.
     next_cut: Option<Deadline>,
     round: Duration,
 }

@@ -31,7 +31,7 @@ use crate::retry::{Unsettled, until_settled};
 use super::inventory::Decision;
 
 /// The longest pause before a write that conflicted with another one is tried again: the time of
-/// about ten transactions. With a longer one, a group would lose against those that come later.
+/// about ten transactions. With a longer pause, a group would lose against groups that come later.
 const BUSY_PAUSE_MAX: Duration = Duration::from_millis(200);
 
 /// The longest gap between two groups for one product: the time of half a transaction.
@@ -39,13 +39,13 @@ const GAP_MAX: Duration = Duration::from_millis(10);
 
 #[derive(Debug)]
 pub(super) enum Reserved {
-    /// Its stock is taken, and its change is stored.
+    /// The order's stock is taken, and its change is stored.
     Stored,
     /// The order was changed after it was read.
     Changed(Box<StoredOrder>),
-    /// There is not enough for it and the orders before it.
+    /// There is not enough for the order and those before it.
     Short(Shortage),
-    /// Whether it is stored is unknown, or it is not stored.
+    /// The change is not stored, or whether it is stored is unknown.
     Failed(Failure),
 }
 
@@ -80,7 +80,7 @@ pub struct ReservationGroups {
 struct Lanes {
     /// In the order of their arrival.
     waiting: VecDeque<Member>,
-    /// The items from which the groups take whose write is under way.
+    /// The items from which groups with a write under way take units.
     under_way: BTreeSet<Source>,
     /// The number of members of those groups, without the leaders.
     led: usize,
@@ -105,13 +105,13 @@ impl Source {
 struct Member {
     number: u64,
     request: Request,
-    /// By when its own event must be handled; otherwise it is delivered again.
+    /// By when the order's own event must be handled; otherwise the event is delivered again.
     deadline: Deadline,
     reply: oneshot::Sender<Reserved>,
 }
 
 impl Member {
-    /// What it takes, and how many units of it.
+    /// The items from which the order takes units, and how many of each.
     fn takes(&self) -> impl Iterator<Item = (Source, u32)> {
         let order = &self.request.stored.order;
         let stock = order.lines().iter();
@@ -135,12 +135,12 @@ impl Member {
 struct Group<'a> {
     groups: &'a ReservationGroups,
     sources: BTreeSet<Source>,
-    /// How many members it began with, without the leader.
+    /// How many members the group began with, without the leader.
     led: usize,
     /// In the order of their arrival.
     members: Vec<Member>,
-    /// Members for which there is not enough. They are rejected after the others are stored, and
-    /// not before: another member may be cancelled, and what it leaves may be enough for them.
+    /// Members for which there is not enough. They are rejected only after the others are stored:
+    /// another member may be cancelled, and the units that it leaves may be enough for them.
     short: Vec<(Member, Shortage)>,
 }
 
@@ -209,8 +209,8 @@ impl ReservationGroups {
         (number, receiver)
     }
 
-    /// How many orders wait for a write that another order makes or will make. They are being
-    /// handled, but make no call.
+    /// How many orders wait for a write that another order makes or will make. These orders are
+    /// being handled, but make no call.
     pub(super) fn waiting(&self) -> usize {
         let lanes = self.lanes();
         lanes.waiting.len() + lanes.led
@@ -226,7 +226,8 @@ impl ReservationGroups {
     ///
     /// A product is blocked while a write of it is under way, and while an older member waits for
     /// it: so the oldest member always gets its turn, however many products it needs. A member that
-    /// waits for its own account only blocks that: one account's orders don't hold up a product.
+    /// waits for its own account blocks only that account: one account's orders don't hold up a
+    /// product.
     fn begin(&self, leader: u64) -> Option<Group<'_>> {
         let mut lanes = self.lanes();
         let Lanes { waiting, under_way, .. } = &mut *lanes;

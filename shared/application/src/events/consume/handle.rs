@@ -178,9 +178,9 @@ const fn failed(handler: &'static str, error: HandlerError, stored: StoredAggreg
     NotEnded { error, handler: Some(handler), is_newer: false, stored: Some(stored) }
 }
 
-/// The write that ends an event; for an event of an order, with the notification. `None` if it has
-/// ended, or if it was redriven meanwhile and a handler elsewhere is not done with it: then another
-/// delivery handles it.
+/// The write that ends an event; for an event of an order, with the notification. `None` if the
+/// event has ended, or if it was redriven meanwhile and a handler elsewhere is not done with it:
+/// then another delivery handles it.
 fn finish<'a>(
     found: &'a StoredAggregate,
     event_id: EventId,
@@ -202,7 +202,7 @@ fn finish<'a>(
 }
 
 /// Whether an event is pending, and every handler with an effect elsewhere has marked itself as
-/// done with it. Without the marks it must not end: a missing effect would count as done.
+/// done with it. Without the marks the event must not end: a missing effect would count as done.
 pub(super) fn is_done_elsewhere(
     pending: &PendingEvents,
     event_id: EventId,

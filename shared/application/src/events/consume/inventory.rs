@@ -32,7 +32,7 @@ const PUBLICATION: Duration = Duration::from_secs(2);
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Verdict {
     Confirm {
-        /// Whether its units count as open.
+        /// Whether the order's units count as open.
         counted: bool,
     },
     Reject,
@@ -60,7 +60,8 @@ impl Decision {
         self.after.open_count()
     }
 
-    /// The write that stores it: `OrderCreated` ends, and the event of the decision is pending.
+    /// The write that stores the decision: `OrderCreated` ends, and the event of the decision is
+    /// pending.
     pub(super) fn change<'a>(&self, before: &'a StoredOrder) -> OrderChange<'a> {
         let created = before.created_event();
         let FollowUp { event_id, publication } = self.follow_up;

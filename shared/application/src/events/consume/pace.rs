@@ -7,9 +7,9 @@ use domain::timestamp::Timestamp;
 pub struct Pace {
     /// How many requests for messages run at the same time.
     pub pollers: usize,
-    /// How many events are handled at once at most. A batch may exceed it, and three times as many
-    /// may wait for the write that another event makes for them as well. While events fail because
-    /// something is overloaded or unavailable, there are fewer.
+    /// How many events are handled at once at most. A batch may exceed this number, and three times
+    /// as many may wait for the write that another event makes for them as well. While events fail
+    /// because something is overloaded or unavailable, there are fewer.
     pub events_at_once: u16,
     /// How long one event may take. It must be well below the time for which its message is
     /// invisible to other receivers.

@@ -14,21 +14,22 @@ use crate::outcome::Failure;
 pub struct IncomingEvent<'a> {
     pub event_id: EventId,
     pub event_type: EventType,
-    /// The aggregate that raised it, as it is now. A handler uses its data, not the message's.
+    /// The aggregate that raised the event, as it is now. A handler uses its data, not the
+    /// message's.
     pub stored: &'a StoredAggregate,
-    /// When it was delivered, by the wall clock.
+    /// When the event was delivered, by the wall clock.
     pub received_at: Timestamp,
-    /// By when it must be handled; otherwise it is delivered again.
+    /// By when the event must be handled; otherwise it is delivered again.
     pub deadline: Deadline,
 }
 
 /// Why a handler has not done its part.
 #[derive(Debug, thiserror::Error)]
 pub enum HandlerError {
-    /// It may succeed later.
+    /// The handler may succeed later.
     #[error(transparent)]
     Failed(#[from] Failure),
-    /// It will never succeed, for this reason.
+    /// The handler will never succeed, for this reason.
     #[error("{0}")]
     Permanent(String),
 }

@@ -23,7 +23,7 @@ pub struct SweepReport {
     /// Reads of the index that failed, as a whole or in part, and aggregates that can't be read:
     /// how long their events have been pending is unknown.
     pub failed_looks: u64,
-    /// How long the oldest event that was found has been pending. It means nothing if no look
+    /// How long the oldest event that was found has been pending. This age means nothing if no look
     /// succeeded.
     pub oldest: Duration,
 }
@@ -35,17 +35,17 @@ pub(super) enum EntryOutcome {
     Found,
     Overdue,
     GivenUp,
-    /// It could not be looked up or sent: a later look tries again.
+    /// The event could not be looked up or sent: a later look tries again.
     Deferred,
-    /// Its aggregate can't be read by this code: a later look tries again.
+    /// This code can't read the event's aggregate: a later look tries again.
     Unreadable,
 }
 
 #[derive(Debug)]
 pub(super) struct Processed {
-    /// Whether this sweep claimed it.
+    /// Whether this sweep claimed the aggregate.
     pub(super) is_ours: bool,
-    /// How long its oldest event has been pending.
+    /// How long the aggregate's oldest event has been pending.
     pub(super) waited: Duration,
     pub(super) outcomes: Vec<EntryOutcome>,
 }
@@ -59,7 +59,7 @@ impl Processed {
         Self { is_ours: true, waited: Duration::ZERO, outcomes: Vec::new() }
     }
 
-    /// It could not be claimed, and has been due for `waited`.
+    /// An aggregate that could not be claimed, and has been due for `waited`.
     pub(super) fn deferred(waited: Duration) -> Self {
         Self { waited, outcomes: vec![EntryOutcome::Deferred], ..Self::ours() }
     }

@@ -5,11 +5,12 @@ use std::time::Duration;
 pub struct Pace {
     /// The time between two looks for due aggregates.
     pub look_every: Duration,
-    /// How many aggregates it processes per look. If more are due, it looks again at once.
+    /// How many aggregates the sweep processes per look. If more are due, it looks again at once.
     pub events_per_look: usize,
-    /// How many aggregates it processes at the same time.
+    /// How many aggregates the sweep processes at the same time.
     pub events_at_once: usize,
-    /// How long one aggregate may take. It must be well below the time for which it is claimed.
+    /// How long one aggregate may take. This must be well below the time for which an aggregate is
+    /// claimed.
     pub event: Duration,
 }
 

@@ -5,10 +5,10 @@ use std::time::Duration;
 
 use domain::timestamp::Timestamp;
 
-/// How many requests in a row must have failed to store a half message.
+/// How many requests in a row must fail to store a half message before the breaker opens.
 const FAILURES: u32 = 3;
 
-/// How long the half message is then skipped.
+/// How long the open breaker skips half messages.
 const OPEN_FOR: Duration = Duration::from_secs(10);
 
 /// A circuit breaker around half messages. After three failures in a row it is open for 10 s; then

@@ -1,9 +1,9 @@
 //! Cursors that only this service can make, without a key to keep.
 //!
-//! An order's attempt is random, and no answer of the API has it. So it is the key with which the
-//! cursor at that order is signed: a cursor is valid if the order exists, belongs to the user who
-//! asks, and its attempt gives the same signature. Subscribers see attempts, in a property of
-//! messages; what they could sign with them is of use to the order's user alone.
+//! An order's attempt is random, and no answer of the API has it. So the attempt is the key with
+//! which the cursor at that order is signed: a cursor is valid if the order exists, belongs to the
+//! user who asks, and its attempt gives the same signature. Subscribers see attempts, in a property
+//! of messages; what they could sign with them is of use to the order's user alone.
 
 use std::fmt;
 use std::str::FromStr;
@@ -31,7 +31,7 @@ pub(super) struct Cursor {
 pub(super) struct InvalidCursor;
 
 impl Cursor {
-    /// The cursor at an order that this attempt created, in a listing of that status.
+    /// The cursor at an order that `attempt` created, in a listing of orders of `status`.
     pub(super) fn signed(
         position: OrderPosition,
         attempt: TransactionId,
@@ -52,7 +52,7 @@ impl Cursor {
     }
 }
 
-/// A digest that nobody computes without the attempt.
+/// A digest that nobody can compute without the attempt.
 fn signature(
     position: OrderPosition,
     attempt: TransactionId,

@@ -6,7 +6,7 @@ use crate::deadline::Deadline;
 use crate::outcome::{Failure, WriteTry};
 
 /// The longest body that is read, in bytes: a JSON document may need a hundred times its length in
-/// memory. An event has at most a quarter of it.
+/// memory. An event is at most a quarter as long.
 pub const BODY_BYTES_MAX: usize = 64 * 1024;
 
 /// Why a compressed body can't be inflated; trying again won't help.
@@ -50,7 +50,8 @@ pub trait EventSubscription: Send + Sync {
         deadline: Deadline,
     ) -> impl Future<Output = Result<Vec<Self::Delivery>, Failure>> + Send;
 
-    /// Acknowledges a message, so that it is not delivered again. Without `Done`, it may be.
+    /// Acknowledges a message, so that it is not delivered again. Without `Done`, it may be
+    /// delivered again.
     fn acknowledge(
         &self,
         delivery: &Self::Delivery,

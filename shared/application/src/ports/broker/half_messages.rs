@@ -18,9 +18,9 @@ pub struct OutboundMessage {
     pub event_id: EventId,
     /// The event's type: the tag of the message.
     pub event_type: EventType,
-    /// The order or user that it is about: a key of the message.
+    /// The order or user that the event is about: a key of the message.
     pub subject: String,
-    /// The aggregate that raised it; `None` if no aggregate of this deployment did.
+    /// The aggregate that raised the event; `None` if no aggregate of this deployment did.
     pub aggregate: Option<AggregateKey>,
     /// The version of the aggregate with the event, counted from 1.
     pub aggregate_version: u32,
@@ -37,11 +37,11 @@ pub struct OutboundMessage {
 pub struct HalfMessage<'a> {
     /// The message that becomes visible with the commit.
     pub message: &'a OutboundMessage,
-    /// The attempt that it belongs to; for a stored event, the publication.
+    /// The attempt that the half message belongs to; for a stored event, the publication.
     pub transaction_id: TransactionId,
     /// When the local transaction ends, by the wall clock.
     pub deadline: Timestamp,
-    /// Whether its event is stored already, so that a check can only commit it.
+    /// Whether the event is stored already, so that a check can only commit the half message.
     pub is_recorded: bool,
 }
 
@@ -70,8 +70,8 @@ pub enum Resolution {
 /// The broker has not acknowledged the end of a transaction.
 #[derive(Debug, thiserror::Error)]
 pub enum EndError {
-    /// It refused: the message is too old for its producer to end it, or is gone. The check-back or
-    /// the sweep settles it.
+    /// The broker refused: the message is too old for its producer to end it, or is gone. The
+    /// check-back or the sweep settles it.
     #[error("the broker refused the end of the transaction")]
     Refused(#[source] Failure),
     /// Whether the transaction has ended is unknown. The check-back or the sweep settles it.
@@ -127,7 +127,7 @@ pub struct CheckBack {
     pub aggregate: Option<AggregateKey>,
     /// Whether the event was stored before the half message was sent.
     pub is_recorded: bool,
-    /// The order that it is about, for the log.
+    /// The order that the event is about, for the log.
     pub order_id: Option<OrderId>,
     /// When the local transaction ends, by the wall clock of its process.
     pub deadline: Option<Timestamp>,

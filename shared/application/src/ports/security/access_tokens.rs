@@ -22,7 +22,7 @@ pub struct Bearer {
 pub struct AccessToken {
     /// The token, sent with each request.
     pub token: SecretString,
-    /// How long it is good after it was issued.
+    /// How long the token is good after it was issued.
     pub expires_in: Duration,
 }
 

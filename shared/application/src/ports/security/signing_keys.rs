@@ -12,7 +12,7 @@ pub trait SigningKeySource: Send + Sync {
     ///
     /// # Errors
     ///
-    /// [`Failure`] if it couldn't be read. It MUST NOT contain any part of the key.
+    /// [`Failure`] if the key couldn't be read. The failure MUST NOT contain any part of the key.
     fn read(&self) -> impl Future<Output = Result<Option<SecretString>, Failure>> + Send;
 }
 
@@ -44,13 +44,13 @@ pub struct VerificationKey {
     pub kid: String,
     /// The 32 bytes of an Ed25519 public key (RFC 8032).
     pub public_key: [u8; 32],
-    /// From when on it no longer verifies tokens: after it was replaced, once all of its tokens
-    /// have expired. `None` until then.
+    /// From when on the key no longer verifies tokens: after it was replaced, once all of its
+    /// tokens have expired. `None` until it is replaced.
     pub retires_at: Option<Timestamp>,
 }
 
 impl VerificationKey {
-    /// Whether it no longer verifies tokens at `now`.
+    /// Whether the key no longer verifies tokens at `now`.
     pub fn is_retired(&self, now: Timestamp) -> bool {
         self.retires_at.is_some_and(|retires_at| retires_at <= now)
     }

@@ -10,8 +10,8 @@ use crate::ports::Activity;
 /// Reads accounts, by address for a login and by user after it.
 pub trait Accounts: Send + Sync {
     /// The account of an address, however the address is spelled, by a consistent read. It MUST
-    /// make the same calls whether or not there is one, so that the time does not show which (OWASP
-    /// ASVS 5.0, 6.3.8).
+    /// make the same calls whether or not there is one, so that the time does not show whether
+    /// there is (OWASP ASVS 5.0, 6.3.8).
     ///
     /// # Errors
     ///
@@ -50,10 +50,10 @@ pub struct AccountChange<'a> {
 pub enum AccountAtKey {
     /// The account is in use, as this attempt left it.
     Live {
-        /// The attempt that was the last to write it.
+        /// The attempt that was the last to write the account.
         attempt: TransactionId,
     },
-    /// Its number and its events are left.
+    /// The account is deleted; only its number and its events are left.
     Deleted,
 }
 

@@ -29,6 +29,7 @@ pub struct Registration<'a> {
 pub struct CancelledRegistration {
     /// The new account. Its condition fails if there is one with its number.
     pub account: ItemReason<AccountAtKey>,
-    /// The address. Its condition fails if it belongs to an account: the one of this user.
+    /// The address. Its condition fails if it belongs to an account; what was found is that
+    /// account's user.
     pub address: ItemReason<UserId>,
 }

@@ -29,21 +29,21 @@ pub struct NewSession<'a> {
 /// A refresh token that was found, with its session.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum FoundToken {
-    /// It is the session's newest token.
+    /// The token is the session's newest one.
     Newest {
         /// The session of the token.
         session: Session,
         /// When the token expires.
         expires_at: Timestamp,
     },
-    /// It was exchanged for the session's newest token.
+    /// The token was exchanged for the session's newest one.
     Exchanged {
         /// The session of the token.
         session: Session,
         /// The exchange, which is answered again for a while.
         exchange: Exchange,
     },
-    /// It was exchanged earlier.
+    /// The token was exchanged earlier.
     Used {
         /// The session of the token.
         session: Session,
@@ -64,10 +64,10 @@ impl FoundToken {
 /// What is stored about a session's latest exchange, so that it can be answered again.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Exchange {
-    /// The successor is computed from this and the exchanged token.
+    /// The successor is computed from this salt and the exchanged token.
     pub salt: String,
-    /// When it was made, by the wall clock of the process that made it. For a while after that it
-    /// is answered again.
+    /// When the exchange was made, by the wall clock of the process that made it. For a while after
+    /// that, the exchange is answered again.
     pub at: Timestamp,
 }
 
@@ -80,9 +80,9 @@ pub struct Rotation<'a> {
     pub used: TokenHash,
     /// The new token, which becomes the newest of the session.
     pub next: &'a TokenRecord,
-    /// The new token is computed from this and the exchanged token.
+    /// The new token is computed from this salt and the exchanged token.
     pub salt: &'a str,
-    /// When it is made, by the wall clock.
+    /// When the exchange is made, by the wall clock.
     pub at: Timestamp,
     /// The use of the account's exchanges before this one.
     pub uses_before: RateUse,
@@ -124,12 +124,12 @@ pub trait Sessions: Send + Sync {
         session: SessionId,
     ) -> impl Future<Output = Result<Option<Session>, Failure>> + Send;
 
-    /// Makes one try, within `deadline`, to exchange a token. It MUST store it only if the token is
-    /// the session's newest, the session is not ended, the account has the session's epoch, and its
-    /// exchanges are used as far as `uses_before`: of any number of exchanges of one token at most
-    /// one is stored, none after all of the account's sessions were ended, and none that is not
-    /// counted. It MUST NOT change the account otherwise. A second call stores nothing, and MUST
-    /// report the session with the token of the first one.
+    /// Makes one try, within `deadline`, to exchange a token. It MUST store the exchange only if
+    /// the token is the session's newest, the session is not ended, the account has the session's
+    /// epoch, and its exchanges are used as far as `uses_before`: of any number of exchanges of one
+    /// token at most one is stored, none after all of the account's sessions were ended, and none
+    /// that is not counted. It MUST NOT change the account otherwise. A second call stores nothing,
+    /// and MUST report the session with the token of the first one.
     fn rotate(
         &self,
         rotation: &Rotation<'_>,

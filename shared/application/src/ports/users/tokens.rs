@@ -44,8 +44,8 @@ impl TokenHash {
         Self(Sha256::digest(token).into())
     }
 
-    /// The hash with these hexadecimal digits, as [`fmt::Display`] writes them; `None` if they are
-    /// not one.
+    /// The hash with these hexadecimal digits, as [`fmt::Display`] writes them; `None` if the text
+    /// is not a hash.
     pub fn from_hexadecimal(text: &str) -> Option<Self> {
         let mut bytes = [0; 32];
         let is_digits = text.bytes().all(|byte| byte.is_ascii_hexdigit());

@@ -34,8 +34,8 @@ impl<Stock: Send + Sync> PendingEventAges for DynamoAggregates<Stock> {
 }
 
 impl<Stock: Send + Sync> DynamoAggregates<Stock> {
-    /// Whether a shard has such an event. Usually this reads one page, because events that have
-    /// been pending for long are mostly due first.
+    /// Whether a shard has an event that has been pending since before `at`. Usually this reads one
+    /// page, because events that have been pending for long are mostly due first.
     async fn any_in(&self, topic: Topic, shard: String, at: Timestamp) -> Result<bool, Failure> {
         let mut after = None;
         loop {

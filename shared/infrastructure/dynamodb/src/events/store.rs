@@ -32,7 +32,7 @@ impl<Stock: Send + Sync> PendingEventStore for DynamoAggregates<Stock> {
 }
 
 impl<Stock> DynamoAggregates<Stock> {
-    /// Makes one try of an update, if it could be built. It is cancelled with what was found.
+    /// Makes one try of an update, if it could be built. A cancelled try contains what was found.
     pub(crate) async fn update(
         &self,
         key: AggregateKey,

@@ -35,8 +35,8 @@ impl<Stock: Send + Sync> Fences for DynamoOrders<Stock> {
     }
 }
 
-/// Adds an attempt to the tombstone. Each addition extends its life: the table deletes a tombstone
-/// after `tombstone_until`, and it counts while it exists.
+/// Adds an attempt to the tombstone. Each addition extends the tombstone's life: the table deletes
+/// it after `tombstone_until`, and it counts while it exists.
 fn fenced(
     user_id: UserId,
     order_id: OrderId,

@@ -15,7 +15,8 @@ use crate::keys;
 /// A request for a mail: `MAIL#<mail_id>` / `RECORD`. It has no `Debug`, because it contains an
 /// address.
 ///
-/// The table deletes it by `expires_at`, which it does not have while its event is pending.
+/// The table deletes the item by `expires_at`, which the item does not have while its event is
+/// pending.
 #[derive(Serialize, Deserialize)]
 pub(crate) struct MailItem {
     pk: String,

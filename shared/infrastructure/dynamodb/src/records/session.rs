@@ -12,7 +12,8 @@ use crate::keys;
 
 /// A session with its newest refresh token: `SESSION#<session_id>` / `RECORD`.
 ///
-/// The table deletes it by `expires_at`, which it does not have while its event is pending.
+/// The table deletes the item by `expires_at`, which the item does not have while its event is
+/// pending.
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct SessionItem {
     pk: String,

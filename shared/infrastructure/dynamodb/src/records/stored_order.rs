@@ -49,10 +49,10 @@ pub(crate) struct StoredOrderItem {
     notifications: BTreeMap<String, i64>,
     /// The pending events. This map also exists from the beginning.
     pending: BTreeMap<String, PendingRecord>,
-    /// The index's shard. It exists while an event is pending, like the next two attributes.
+    /// The index's shard. This attribute and the next two exist while an event is pending.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     shard: Option<String>,
-    /// The index's sort key: when the earliest of its entries is due.
+    /// The index's sort key: when the earliest pending event is due.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     due_ms: Option<i64>,
     /// Since when the oldest event is pending, as of the last change of the index.

@@ -60,10 +60,10 @@ pub(crate) struct PendingAttributes {
     /// that does not exist.
     pending: BTreeMap<String, PendingRecord>,
     revision: u64,
-    /// The index's shard. It exists while an event is pending, like the next two attributes.
+    /// The index's shard. This attribute and the next two exist while an event is pending.
     #[serde(skip_serializing_if = "Option::is_none")]
     shard: Option<String>,
-    /// The index's sort key: when the earliest of its entries is due.
+    /// The index's sort key: when the earliest pending event is due.
     #[serde(skip_serializing_if = "Option::is_none")]
     due_ms: Option<i64>,
     /// Since when the oldest event is pending, as of the last change of the index.

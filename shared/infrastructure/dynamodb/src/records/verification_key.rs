@@ -14,7 +14,7 @@ pub(crate) struct VerificationKeyRecord {
     /// The 32 bytes of an Ed25519 public key, as a binary attribute.
     #[serde(with = "binary")]
     public_key: [u8; 32],
-    /// It exists once the key was replaced, like `expires_at`.
+    /// This attribute and `expires_at` exist once the key was replaced.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     retires_at_ms: Option<i64>,
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -47,8 +47,8 @@ where
     }
 }
 
-/// The longest line. It may contain a client's input. `CloudWatch` splits a line that is too long
-/// into two events, neither of which is JSON.
+/// The longest line. A line may contain a client's input. `CloudWatch` splits a line that is too
+/// long into two events, neither of which is JSON.
 const LINE_BYTES_MAX: usize = 8 * 1024;
 
 /// The longest value in a line, as JSON.
@@ -88,7 +88,7 @@ impl Line {
         self.names.insert(name.to_owned());
     }
 
-    /// A value as JSON. Of a text that is too long, only the beginning; another value becomes
+    /// A value as JSON. A text that is too long is cut off; another value that is too long becomes
     /// `null`.
     fn rendered(&mut self, value: Value) -> String {
         let whole = value.to_string();

@@ -59,8 +59,8 @@ async fn answer(handler: &impl CheckBackHandler, check: CheckBack) -> CheckAnswe
     })
 }
 
-/// The broker compares the group with the half message's PGROUP, and both offsets with its stored
-/// position (`EndTransactionProcessor.java`).
+/// The header of an answer. The broker compares its group with the half message's PGROUP, and both
+/// offsets with its stored position (`EndTransactionProcessor.java`).
 fn end_header(
     check: CheckTransactionStateRequestHeader,
     answer: CheckAnswer,

@@ -39,7 +39,7 @@ pub(super) struct ReceivedCheck {
 pub(super) struct Checks {
     config: RocketmqConfig,
     received: mpsc::Sender<ReceivedCheck>,
-    /// How many came while too many were waiting.
+    /// How many check-backs came while too many were waiting.
     dropped: Arc<AtomicU64>,
 }
 

@@ -63,7 +63,7 @@ pub(super) struct Members {
 }
 
 impl Members {
-    /// Nothing is sent yet.
+    /// Starts the member's transport. Nothing is sent yet.
     ///
     /// # Errors
     ///

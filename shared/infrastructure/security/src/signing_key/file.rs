@@ -21,7 +21,7 @@ impl SigningKeyFile {
     }
 
     /// Writes the new key to another file and renames it to the old one's name, so that a reader
-    /// gets one complete key, and a crash leaves one.
+    /// always gets one complete key, even after a crash.
     fn write(&self, key: &SecretString) -> io::Result<()> {
         let new = self.path.with_extension("new");
         // An interrupted rotation may have left this file.

@@ -29,7 +29,7 @@ struct Known {
 }
 
 impl Known {
-    /// Whether the key was read less than `age` ago. When the clock was set back, it was not.
+    /// Whether the key was read less than `age` ago. `false` if the clock was set back since then.
     fn is_younger_than(&self, age: std::time::Duration, now: Timestamp) -> bool {
         self.read_at <= now && now < self.read_at.plus(age)
     }
