@@ -46,9 +46,9 @@ impl<Time: Clock> Handler<Time> {
 /// # Errors
 ///
 /// A 500 if the file cannot be decompressed.
-pub fn answer(file: &File, asked: &HeaderMap) -> Result<Response, Problem> {
+pub fn answer(file: &File, requested: &HeaderMap) -> Result<Response, Problem> {
     let mut headers = HeaderMap::new();
-    let body = if takes_gzip(asked) {
+    let body = if takes_gzip(requested) {
         headers.insert(CONTENT_ENCODING, HeaderValue::from_static("gzip"));
         Body::Binary(file.gzipped.to_vec())
     } else {
@@ -70,8 +70,8 @@ pub fn answer(file: &File, asked: &HeaderMap) -> Result<Response, Problem> {
 }
 
 /// Whether a client accepts gzip (RFC 9110, section 12.5.3). Browsers name it without a weight.
-fn takes_gzip(asked: &HeaderMap) -> bool {
-    let values = asked.get_all(ACCEPT_ENCODING).iter().filter_map(|value| value.to_str().ok());
+fn takes_gzip(requested: &HeaderMap) -> bool {
+    let values = requested.get_all(ACCEPT_ENCODING).iter().filter_map(|value| value.to_str().ok());
     values.flat_map(|value| value.split(',')).any(|coding| coding.trim() == "gzip")
 }
 
@@ -94,7 +94,7 @@ mod tests {
         }
     }
 
-    fn asked_for(file: Option<&str>) -> Request {
+    fn request_for(file: Option<&str>) -> Request {
         let parameters = file.map(|name| ("file".to_owned(), vec![name.to_owned()]));
         Request::new(Body::Empty)
             .with_lambda_context(lambda_http::Context::default())
@@ -109,7 +109,7 @@ mod tests {
     async fn each_file_is_served_with_its_type_and_a_policy() {
         for (asked, file) in FILES.iter().map(|file| (Some(file.name), file)).chain([(None, &PAGE)])
         {
-            let response = answered(asked_for(asked)).await;
+            let response = answered(request_for(asked)).await;
             assert_eq!(response.status(), StatusCode::OK, "{asked:?}");
             assert_eq!(response.headers()[CONTENT_TYPE], file.content_type);
             assert_eq!(response.headers()[CONTENT_SECURITY_POLICY], POLICY);
@@ -119,7 +119,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_client_that_reads_gzip_gets_it() {
-        let mut request = asked_for(Some("viewer.js"));
+        let mut request = request_for(Some("viewer.js"));
         let accepted = HeaderValue::from_static("br;q=1.0, gzip, deflate");
         request.headers_mut().insert(ACCEPT_ENCODING, accepted);
         let response = answered(request).await;
@@ -127,7 +127,7 @@ mod tests {
         let viewer = FILES.iter().find(|file| file.name == "viewer.js").unwrap();
         assert!(response.body().len() < viewer.content().unwrap().len() / 2);
 
-        let mut request = asked_for(Some("viewer.js"));
+        let mut request = request_for(Some("viewer.js"));
         request.headers_mut().insert(ACCEPT_ENCODING, HeaderValue::from_static("gzip;q=0"));
         assert!(!answered(request).await.headers().contains_key(CONTENT_ENCODING));
     }
@@ -146,17 +146,17 @@ mod tests {
     #[tokio::test]
     async fn nothing_else_is_served() {
         for name in ["", "docs.html", "../lib.rs", "viewer.js.gz"] {
-            assert_eq!(answered(asked_for(Some(name))).await.status(), StatusCode::NOT_FOUND);
+            assert_eq!(answered(request_for(Some(name))).await.status(), StatusCode::NOT_FOUND);
         }
         let off = Handler { served: false, clock: Fixed };
-        for request in [asked_for(None), asked_for(Some("docs.js"))] {
+        for request in [request_for(None), request_for(Some("docs.js"))] {
             assert_eq!(off.handle(request).await.status(), StatusCode::NOT_FOUND);
         }
     }
 
     #[tokio::test]
     async fn head_has_the_headers_alone() {
-        let mut request = asked_for(None);
+        let mut request = request_for(None);
         *request.method_mut() = Method::HEAD;
         let response = answered(request).await;
         assert_eq!(response.headers()[CONTENT_TYPE], PAGE.content_type);

@@ -39,8 +39,8 @@ impl Handler {
         request: &Request,
     ) -> Result<Response, Problem> {
         let asking = self.asking(&context, request)?;
-        let asked = self.mail()?.ask.confirmation(bearer, asking, context.deadline).await;
-        asked.map_err(|error| asking_problem(error, "No mail was requested."))?;
+        let requested = self.mail()?.ask.confirmation(bearer, asking, context.deadline).await;
+        requested.map_err(|error| asking_problem(error, "No mail was requested."))?;
         Ok(respond::accepted())
     }
 
@@ -54,8 +54,8 @@ impl Handler {
         let ask = &self.mail()?.ask;
         let user::ChangeEmail { email, current_password } = web::read_json(request)?;
         let password = SecretString::from(current_password);
-        let asked = ask.change(bearer, &email, password, asking, context.deadline).await;
-        asked.map_err(|error| {
+        let requested = ask.change(bearer, &email, password, asking, context.deadline).await;
+        requested.map_err(|error| {
             asking_problem(error, "The address was not changed. Correct the body and try again.")
         })?;
         Ok(respond::accepted())
@@ -69,8 +69,8 @@ impl Handler {
         let asking = self.asking(&context, request)?;
         let ask = &self.mail()?.ask;
         let user::AskToResetPassword { email } = web::read_json(request)?;
-        let asked = ask.reset(&email, asking, context.deadline).await;
-        asked.map_err(|error| {
+        let requested = ask.reset(&email, asking, context.deadline).await;
+        requested.map_err(|error| {
             asking_problem(error, "No mail was requested. Correct the body and try again.")
         })?;
         Ok(respond::accepted())

@@ -188,7 +188,7 @@ where
         while !last_look.has_passed() {
             let next_look = Deadline::after(self.pace.look_every).or_earlier(last_look);
             let mut look_report = SweepReport::default();
-            let more = self.look(topic, last_look, deadline, &reach, &mut look_report).await;
+            let more = self.look_once(topic, last_look, deadline, &reach, &mut look_report).await;
             report = report.with(&look_report);
             count(look_report);
             if !more {
@@ -199,7 +199,7 @@ where
     }
 
     /// Processes what is due. Returns whether more is due that no other sweep has claimed.
-    async fn look(
+    async fn look_once(
         &self,
         topic: Topic,
         last_start: Deadline,

@@ -90,7 +90,7 @@ where
                 match written {
                     Ok(()) => Some(Ok(None)),
                     Err(cancelled) if cancelled.letter.condition_failed() => {
-                        Some(Err(gone(in_doubt)))
+                        Some(Err(not_found(in_doubt)))
                     }
                     Err(MoveCancelled { aggregate, .. }) => {
                         aggregate.into_found().map(|found| Ok(Some((found, in_doubt))))
@@ -118,7 +118,7 @@ pub(super) async fn remove_alone(
     let discard = |within| letters.discard(letter, within);
     let settled = until_settled(deadline, pause(), discard, |written, in_doubt| match written {
         Ok(()) => Some(Ok(())),
-        Err(LetterNotFound) => Some(Err(gone(in_doubt))),
+        Err(LetterNotFound) => Some(Err(not_found(in_doubt))),
     });
     settled.await.unwrap_or_else(|unsettled| Err(given_up(unsettled)))
 }
@@ -129,7 +129,7 @@ fn pause() -> Backoff {
 
 /// The error if the letter is gone: an earlier try of ours may have removed it, if the answer to
 /// one was lost, or somebody else discarded or redrove it.
-fn gone(in_doubt: bool) -> DiscardError {
+fn not_found(in_doubt: bool) -> DiscardError {
     if !in_doubt {
         return DiscardError::NotFound;
     }

@@ -89,7 +89,7 @@ pub enum Wanted {
 }
 
 impl Wanted {
-    fn is(self, stored: &StoredAggregate) -> bool {
+    fn matches(self, stored: &StoredAggregate) -> bool {
         match (self, stored.key()) {
             (Self::Order(wanted), AggregateKey::Order { order_id, .. }) => wanted == order_id,
             (Self::Order(_), _) => false,
@@ -168,7 +168,7 @@ impl<Aggregates: StoredAggregates> SearchAggregates<Aggregates> {
         loop {
             let page = self.aggregates.page(segment, after).await.map_err(Ended::Unread)?;
             count(u64::try_from(page.items.len()).unwrap_or(u64::MAX), page.unreadable);
-            if let Some(found) = page.items.iter().find(|stored| wanted.is(stored)) {
+            if let Some(found) = page.items.iter().find(|stored| wanted.matches(stored)) {
                 return Err(Ended::Found(found.key()));
             }
             after = page.next;

@@ -103,7 +103,7 @@ where
         since: Timestamp,
         progress: impl Fn(&ReplaySummary),
     ) -> Result<ReplaySummary, ReplayStopped> {
-        let (summary, ended) = self.go(since, None, &progress).await;
+        let (summary, ended) = self.replay_all(since, None, &progress).await;
         ended.map(|()| summary)
     }
 
@@ -116,10 +116,10 @@ where
         progress: impl Fn(&ReplaySummary),
     ) -> (ReplaySummary, Result<(), ReplayStopped>) {
         let sender = ReplaySender::new(&self.publication, &self.identities, self.events_per_second);
-        self.go(since, Some(sender), &progress).await
+        self.replay_all(since, Some(sender), &progress).await
     }
 
-    async fn go<Progress: Fn(&ReplaySummary)>(
+    async fn replay_all<Progress: Fn(&ReplaySummary)>(
         &self,
         since: Timestamp,
         sender: Option<ReplaySender<'_, Publisher, Time, Identities>>,

@@ -63,7 +63,7 @@ impl StoredMail {
     /// Whether `hash` is the hash of the request's newest token, and that token is not expired at
     /// `now`.
     pub fn is_newest(&self, hash: &TokenHash, now: Timestamp) -> bool {
-        let is_newest = |token: &TokenRecord| token.hash.is(hash) && now < token.expires_at;
+        let is_newest = |token: &TokenRecord| token.hash.equals(hash) && now < token.expires_at;
         self.token.as_ref().is_some_and(is_newest)
     }
 }

@@ -59,7 +59,7 @@ where
         let within = Deadline::after(LOCAL_TRANSACTION).or_earlier(deadline);
         let token = read(token)?;
         while !within.has_passed() {
-            let (mail, account) = match self.look(&token).await? {
+            let (mail, account) = match self.verify(&token).await? {
                 Token::Good(mail, account) => (mail, account),
                 // The answer to an earlier request was lost, or this one has landed unnoticed.
                 Token::Used(mail, account) if mail.request.is_confirmed_by(&account) => {
@@ -102,7 +102,7 @@ where
     ) -> Result<(), RedeemMailError> {
         let token = read(token)?;
         // The token first: it costs no hash, and nobody without one can have passwords hashed.
-        let Token::Good(mail, account) = self.look(&token).await? else {
+        let Token::Good(mail, account) = self.verify(&token).await? else {
             return Err(used());
         };
         if mail.request.purpose != MailPurpose::ResetPassword {
@@ -113,7 +113,7 @@ where
         let hash = hash.map_err(RedeemMailError::Unavailable)?;
         let within = Deadline::after(LOCAL_TRANSACTION).or_earlier(deadline);
         while !within.has_passed() {
-            let account = match self.look(&token).await? {
+            let account = match self.verify(&token).await? {
                 Token::Good(_, account) => account,
                 // A hash has a salt, so only this request can have stored it.
                 Token::Used(_, account) if *account.password_hash() == hash => return Ok(()),
@@ -133,7 +133,7 @@ where
 
     /// The request of a token with its account, if the token is good now or was used before it
     /// expired.
-    async fn look(&self, token: &MailToken) -> Result<Token, RedeemMailError> {
+    async fn verify(&self, token: &MailToken) -> Result<Token, RedeemMailError> {
         let mail = MailRequests::find(&self.users, token.mail).await;
         let mail = mail.map_err(RedeemMailError::Unavailable)?;
         let mail = mail.ok_or(RedeemMailError::Invalid("there is no such request"))?;

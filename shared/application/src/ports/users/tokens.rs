@@ -59,7 +59,7 @@ impl TokenHash {
     }
 
     /// Whether two hashes are the same, in a time that does not depend on where they differ.
-    pub fn is(&self, other: &Self) -> bool {
+    pub fn equals(&self, other: &Self) -> bool {
         self.0.ct_eq(&other.0).into()
     }
 }
@@ -106,7 +106,7 @@ mod tests {
     fn a_hash_is_read_from_its_digits() {
         let hash = TokenHash::of("token");
         assert_eq!(TokenHash::from_hexadecimal(&hash.to_string()), Some(hash));
-        assert!(hash.is(&hash) && !hash.is(&TokenHash::of("another")));
+        assert!(hash.equals(&hash) && !hash.equals(&TokenHash::of("another")));
         for text in ["", "00", &"g".repeat(64), &"+1".repeat(32), &"ü".repeat(32)] {
             assert_eq!(TokenHash::from_hexadecimal(text), None, "{text}");
         }
