@@ -24,6 +24,7 @@ mod leaks;
 mod login;
 mod orders;
 mod problems;
+mod products;
 mod shapes;
 mod shop;
 mod subscribers;

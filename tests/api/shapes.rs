@@ -3,6 +3,7 @@
 //! The snapshot is in `snapshots/`. A change of it is a change for clients. If the change is
 //! intended, run the test with `INSTA_UPDATE=always`, and commit the new snapshot.
 
+use std::collections::BTreeSet;
 use std::fmt::Write;
 
 use harness::user::User;
@@ -24,20 +25,24 @@ const HEADERS: [&str; 6] =
 #[derive(Default)]
 struct Shapes {
     text: String,
+    /// The method and the segments of the path of each request.
+    requested: BTreeSet<(String, Vec<String>)>,
 }
 
 impl Shapes {
     /// Sends a request, and records it with its answer. On a busy machine an answer may be 503;
     /// then a repetition settles the request.
     async fn add(&mut self, what: &str, request: impl Fn() -> RequestBuilder) -> Value {
-        let (asked, answer) = eventually(what, async || {
+        let (method, url, answer) = eventually(what, async || {
             let request = request().build().unwrap();
-            let asked = format!("{} {}", request.method(), path_of(request.url()));
+            let (method, url) = (request.method().to_string(), request.url().clone());
             let answer = Client::new().execute(request).await.unwrap();
-            (answer.status() != StatusCode::SERVICE_UNAVAILABLE).then_some((asked, answer))
+            (answer.status() != StatusCode::SERVICE_UNAVAILABLE).then_some((method, url, answer))
         })
         .await;
-        writeln!(self.text, "# {what}\n{asked}\n{}", answer.status().as_u16()).unwrap();
+        let status = answer.status().as_u16();
+        writeln!(self.text, "# {what}\n{method} {}\n{status}", path_of(&url)).unwrap();
+        self.requested.insert((method, segments(url.path())));
         for name in HEADERS {
             for value in answer.headers().get_all(name) {
                 let value = string(name, value.to_str().unwrap());
@@ -52,6 +57,10 @@ impl Shapes {
         self.text.push('\n');
         body
     }
+}
+
+fn segments(path: &str) -> Vec<String> {
+    path.split('/').map(str::to_owned).collect()
 }
 
 /// Values that differ in each run are replaced by names.
@@ -193,11 +202,18 @@ async fn account(shapes: &mut Shapes, user: &User) {
         with_body(Method::PUT, "/v1/users/me/email", body)
     };
     shapes.add("another address is asked for, and no mails are sent", email).await;
+    let confirmation = || user.request(Method::POST, "/v1/users/me/email-confirmation");
+    shapes.add("a mail is asked for, and no mails are sent", confirmation).await;
+    let anonymous = |path: &str, body: Value| user.anonymous(Method::POST, path).json(&body);
+    let confirm = || anonymous("/v1/email-confirmations", json!({"token": "unknown"}));
+    shapes.add("an address is confirmed, and no mails are sent", confirm).await;
+    let forgotten = || anonymous("/v1/password-resets", json!({"email": "other@example.com"}));
+    shapes.add("a password is forgotten, and no mails are sent", forgotten).await;
     let reset = || {
         let body = json!({"token": "unknown", "new_password": PASSWORD});
-        user.anonymous(Method::POST, "/v1/password-resets/confirm").json(&body)
+        anonymous("/v1/password-resets/confirm", body)
     };
-    shapes.add("a mailed token is unknown", reset).await;
+    shapes.add("a password is reset, and no mails are sent", reset).await;
     let change = || {
         let body = json!({"current_password": "wrong", "new_password": PASSWORD});
         with_body(Method::POST, "/v1/users/me/password", body)
@@ -213,17 +229,52 @@ async fn account(shapes: &mut Shapes, user: &User) {
     shapes.add("it is gone", || user.request(Method::GET, me)).await;
 }
 
+/// Waits until no event is late, so that the answer of `/health/ready` is the same in each run.
+async fn until_ready(app: &App) {
+    eventually("the service is ready", async || {
+        let health = app.anonymous(Method::GET, "/health/ready").send().await.unwrap();
+        let health: Value = health.json().await.ok()?;
+        (health["status"] == "ready").then_some(())
+    })
+    .await;
+}
+
+/// The routes of the template of which no request was sent. HEAD is answered as GET is.
+fn missing<'a>(shapes: &Shapes, app: &'a App) -> Vec<(&'a str, &'a str)> {
+    let is_requested = |method: &str, path: &str| {
+        let template = segments(path);
+        shapes.requested.iter().any(|(requested, segments)| {
+            let same =
+                |(segment, part): (&String, &String)| part.starts_with('{') || segment == part;
+            requested == method
+                && segments.len() == template.len()
+                && segments.iter().zip(&template).all(same)
+        })
+    };
+    let routes = app.system.template.functions.iter().flat_map(|function| &function.routes);
+    routes
+        .map(|route| (route.method.as_str(), route.path.as_str()))
+        .filter(|(method, path)| *method != "HEAD" && path.starts_with('/'))
+        .filter(|(method, path)| !is_requested(method, path))
+        .collect()
+}
+
 #[test]
 fn each_answer_has_the_shape_that_clients_know() {
     with_app(async |app| {
         let mut shapes = Shapes::default();
         let get = |path: &'static str| move || app.anonymous(Method::GET, path);
         shapes.add("the service is alive", get("/health")).await;
+        until_ready(app).await;
+        shapes.add("the service is ready", get("/health/ready")).await;
+        shapes.add("the API is shown", get("/docs")).await;
+        shapes.add("the API is described", get("/docs/openapi.yaml")).await;
         shapes.add("the keys are fetched", get("/.well-known/jwks.json")).await;
         shapes.add("there is no such route", get("/v1/nowhere")).await;
         let user = registers(&mut shapes, app).await;
         orders(&mut shapes, &user).await;
         account(&mut shapes, &user).await;
+        assert_eq!(missing(&shapes, app), [], "these routes have no request here");
         insta::assert_snapshot!(shapes.text);
     });
 }
