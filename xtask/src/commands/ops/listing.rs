@@ -22,28 +22,28 @@ pub(super) struct ListingOptions {
 }
 
 /// The table of a listing.
-pub(super) struct Columns<T, const N: usize> {
+pub(super) struct Columns<Item, const COLUMNS: usize> {
     /// Printed instead of an empty table.
     pub(super) nothing: &'static str,
-    pub(super) head: [&'static str; N],
+    pub(super) head: [&'static str; COLUMNS],
     /// An item's cells at the given time.
-    pub(super) row: fn(&T, Timestamp) -> [String; N],
+    pub(super) row: fn(&Item, Timestamp) -> [String; COLUMNS],
     /// The order: newest or oldest.
     pub(super) first: &'static str,
 }
 
 impl ListingOptions {
-    /// Prints a listing, as a table or as a JSON array of `J`.
-    pub(super) fn print<'a, T, J, const N: usize>(
+    /// Prints a listing, as a table or as a JSON array of `Object`s.
+    pub(super) fn print<'a, Item, Object, const COLUMNS: usize>(
         &self,
-        listing: &'a Listing<T>,
-        columns: &Columns<T, N>,
+        listing: &'a Listing<Item>,
+        columns: &Columns<Item, COLUMNS>,
     ) -> anyhow::Result<ExitCode>
     where
-        J: From<&'a T> + Serialize,
+        Object: From<&'a Item> + Serialize,
     {
         if self.json {
-            let objects: Vec<_> = listing.items.iter().map(J::from).collect();
+            let objects: Vec<_> = listing.items.iter().map(Object::from).collect();
             println!("{}", serde_json::to_string_pretty(&objects)?);
         } else {
             print(listing, columns);
@@ -55,7 +55,7 @@ impl ListingOptions {
     }
 }
 
-fn print<T, const N: usize>(listing: &Listing<T>, columns: &Columns<T, N>) {
+fn print<Item, const COLUMNS: usize>(listing: &Listing<Item>, columns: &Columns<Item, COLUMNS>) {
     if listing.items.is_empty() {
         println!("{}", columns.nothing);
         return;

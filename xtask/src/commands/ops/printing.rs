@@ -52,10 +52,13 @@ pub(super) fn in_short(text: &str, chars_max: usize) -> String {
 }
 
 /// Prints a table; the last column is not padded.
-pub(super) fn print_table<const N: usize>(head: [&str; N], rows: Vec<[String; N]>) {
+pub(super) fn print_table<const COLUMNS: usize>(
+    head: [&str; COLUMNS],
+    rows: Vec<[String; COLUMNS]>,
+) {
     let head = head.map(ToOwned::to_owned);
     let lines: Vec<_> = std::iter::once(head).chain(rows).collect();
-    let widths: [usize; N] = std::array::from_fn(|column| {
+    let widths: [usize; COLUMNS] = std::array::from_fn(|column| {
         let cells = lines.iter().filter_map(|line| line.get(column));
         cells.map(|cell| cell.chars().count()).max().unwrap_or_default()
     });
