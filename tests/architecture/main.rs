@@ -12,7 +12,6 @@
 
 mod adapters;
 mod binaries;
-mod cargo_lambda;
 mod dependencies;
 mod deployment;
 mod documents;

@@ -38,7 +38,8 @@ enum Command {
     Invoke(commands::invoke::Options),
     /// Does operators' work on a table or a cluster.
     Ops(commands::ops::Options),
-    /// Writes the contracts that machines read, from the code.
+    /// Writes the contracts that machines read, from the code, and the lists of routes, from the
+    /// template.
     Contracts(commands::contracts::Options),
     /// Tests the running system against docs/openapi.yaml.
     Schemathesis(commands::schemathesis::Options),

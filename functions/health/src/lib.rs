@@ -1,6 +1,7 @@
 //! `GET /health` and `GET /health/ready`, and the answer to requests that match no route.
 
 pub mod config;
+pub mod routes;
 
 use std::time::Duration;
 
@@ -12,38 +13,12 @@ use lambda_http::RequestExt;
 use lambda_http::http::{Method, StatusCode};
 use platform::clock::SystemClock;
 use platform::name_servers::TcpNameServers;
-use web::route::{Route, unmatched};
+use web::route::unmatched;
 use web::{Problem, Response, respond};
 
-const RETRY_AFTER: Duration = Duration::from_secs(5);
+use crate::routes::ROUTES;
 
-/// The routes of the whole service, to distinguish a wrong method from a wrong path. A test
-/// compares them with the template's.
-pub const ROUTES: [Route; 23] = [
-    Route { method: Method::POST, template: "/v1/orders" },
-    Route { method: Method::GET, template: "/v1/orders" },
-    Route { method: Method::GET, template: "/v1/orders/{order_id}" },
-    Route { method: Method::POST, template: "/v1/orders/{order_id}/cancel" },
-    Route { method: Method::GET, template: "/v1/products" },
-    Route { method: Method::POST, template: "/v1/users" },
-    Route { method: Method::POST, template: "/v1/users/login" },
-    Route { method: Method::POST, template: "/v1/users/token" },
-    Route { method: Method::POST, template: "/v1/users/logout" },
-    Route { method: Method::GET, template: "/v1/users/me" },
-    Route { method: Method::DELETE, template: "/v1/users/me" },
-    Route { method: Method::POST, template: "/v1/users/me/password" },
-    Route { method: Method::GET, template: "/v1/users/me/activity" },
-    Route { method: Method::PUT, template: "/v1/users/me/email" },
-    Route { method: Method::POST, template: "/v1/users/me/email-confirmation" },
-    Route { method: Method::POST, template: "/v1/email-confirmations" },
-    Route { method: Method::POST, template: "/v1/password-resets" },
-    Route { method: Method::POST, template: "/v1/password-resets/confirm" },
-    Route { method: Method::GET, template: "/.well-known/jwks.json" },
-    Route { method: Method::GET, template: "/health" },
-    Route { method: Method::GET, template: "/health/ready" },
-    Route { method: Method::GET, template: "/docs" },
-    Route { method: Method::GET, template: "/docs/{file}" },
-];
+const RETRY_AFTER: Duration = Duration::from_secs(5);
 
 /// Answers the health routes, and every request that matches no route.
 pub struct Handler {

@@ -1,5 +1,6 @@
 //! The contracts that machines read, made from the code: `docs/openapi.yaml`, `docs/asyncapi.yaml`
-//! and a JSON Schema of each event.
+//! and a JSON Schema of each event. Beside them, the lists of routes that are made from
+//! `template.yaml`.
 //!
 //! # Layout
 //!
@@ -7,6 +8,7 @@
 //! - [`asyncapi`]: the events and how they travel
 //! - `released/`: the contracts of each version that was released, with which those of the code are
 //!   compared
+//! - `routes`: the routes of `cargo lambda watch` and of health
 //! - `schemas`: the bodies, from the types of `contracts`
 //! - `yaml`: a document as text, the same for the same document
 
@@ -17,6 +19,7 @@
 
 pub mod asyncapi;
 pub mod openapi;
+mod routes;
 mod schemas;
 mod yaml;
 
@@ -28,7 +31,7 @@ use contracts::event::EventType;
 /// The command that writes the files, as a failed check names it.
 pub const COMMAND: &str = "cargo xtask contracts";
 
-/// A file that is made from the code.
+/// A file that is made from the code or from the template.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct File {
     /// Its path below the root of the repository.
@@ -37,17 +40,18 @@ pub struct File {
     pub text: String,
 }
 
-/// Every file that is made from the code.
+/// Every file that is made from the code, or from `template.yaml` below the root of the repository.
 ///
 /// # Errors
 ///
-/// A document of strings, numbers and maps can always be written; the error is returned so that no
-/// caller has to rely on that.
-pub fn files() -> io::Result<Vec<File>> {
+/// If the template cannot be read. A document of strings, numbers and maps can always be written;
+/// its error is returned so that no caller has to rely on that.
+pub fn files(root: &Path) -> io::Result<Vec<File>> {
     let mut files = vec![openapi_file("docs")?];
     let asyncapi = yaml::text(&asyncapi::document()?)?;
     files.push(File { path: "docs/asyncapi.yaml".to_owned(), text: asyncapi });
     files.extend(schema_files("docs")?);
+    files.extend(routes::files(root)?);
     Ok(files)
 }
 
@@ -90,7 +94,7 @@ pub fn last_released(root: &Path) -> io::Result<PathBuf> {
 ///
 /// # Errors
 ///
-/// As [`files`].
+/// As for the documents of [`files`].
 pub fn released_files() -> io::Result<Vec<File>> {
     let folder = format!("{RELEASED}/{}", env!("CARGO_PKG_VERSION"));
     let mut files = vec![openapi_file(&folder)?];
@@ -104,14 +108,14 @@ pub fn released_files() -> io::Result<Vec<File>> {
     Ok(files)
 }
 
-/// The paths of those files that are missing or differ from the code.
+/// The paths of those files that are missing or differ from what they are made from.
 ///
 /// # Errors
 ///
 /// If a file is there and cannot be read, or as [`files`].
 pub fn differences(root: &Path) -> io::Result<Vec<String>> {
     let mut different = Vec::new();
-    for file in files()? {
+    for file in files(root)? {
         let stored = match std::fs::read_to_string(root.join(&file.path)) {
             Ok(text) => Some(text),
             Err(error) if error.kind() == io::ErrorKind::NotFound => None,

@@ -1,14 +1,16 @@
-//! `cargo xtask contracts`: writes the contracts that machines read.
+//! `cargo xtask contracts`: writes the contracts that machines read, and the lists of routes that
+//! are made from the template.
 
 use std::process::ExitCode;
 
 use clap::Args;
 use harness::checkout;
 
-/// Writes docs/openapi.yaml, docs/asyncapi.yaml and the JSON Schemas of the events from the code.
+/// Writes docs/openapi.yaml, docs/asyncapi.yaml and the JSON Schemas of the events from the code,
+/// and from template.yaml the routes in CargoLambda.toml and functions/health/src/routes.rs.
 #[derive(Args)]
 pub(crate) struct Options {
-    /// Writes nothing, and fails if a file differs from the code.
+    /// Writes nothing, and fails if a file is not up to date.
     #[arg(long, conflicts_with = "release")]
     check: bool,
     /// Also keeps the contracts as those of the version in Cargo.toml, with which later ones are
@@ -20,7 +22,7 @@ pub(crate) struct Options {
 pub(crate) fn run(options: &Options) -> anyhow::Result<ExitCode> {
     let root = checkout::root()?;
     if !options.check {
-        specifications::write(&root, specifications::files()?)?;
+        specifications::write(&root, specifications::files(&root)?)?;
         if options.release {
             specifications::write(&root, specifications::released_files()?)?;
         }
@@ -31,5 +33,5 @@ pub(crate) fn run(options: &Options) -> anyhow::Result<ExitCode> {
         return Ok(ExitCode::SUCCESS);
     }
     let files = different.join(", ");
-    anyhow::bail!("{files} differ from the code: run `{}`", specifications::COMMAND)
+    anyhow::bail!("{files} are not up to date: run `{}`", specifications::COMMAND)
 }

@@ -16,7 +16,7 @@ use web::ProblemKind;
 use crate::root;
 
 #[test]
-fn the_stored_contracts_are_those_of_the_code() {
+fn the_stored_files_are_up_to_date() {
     let different = specifications::differences(&root()).unwrap();
     assert!(different.is_empty(), "run `{}`: {different:?} differ", specifications::COMMAND);
 }
