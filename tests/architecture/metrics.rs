@@ -2,6 +2,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use application::events::answer_check::CheckReport;
+use application::events::consume::ConsumptionReport;
+use application::events::sweep::SweepReport;
 use application::ports::Clock;
 use domain::timestamp::Timestamp;
 use lambda_http::Request;
@@ -28,7 +31,7 @@ impl Clock for Fixed {
 async fn exercise(function: &FunctionSpec) {
     match function.name.as_str() {
         "event-consumer" => {
-            event_consumer::WindowReport {
+            let report = ConsumptionReport {
                 handled: 1,
                 foreign: 1,
                 postponed: 1,
@@ -37,16 +40,13 @@ async fn exercise(function: &FunctionSpec) {
                 dead_lettered: 1,
                 unannounced: 1,
                 failed_receives: 1,
-            }
-            .count();
+            };
+            event_consumer::WindowReport(report).count();
         }
         "transaction-check" => {
-            transaction_check::WindowReport {
-                committed: 1,
-                rolled_back: 1,
-                left_open: 1,
-                foreign: 1,
-                repeated: 1,
+            let checks =
+                CheckReport { committed: 1, rolled_back: 1, left_open: 1, foreign: 1, repeated: 1 };
+            let sweep = SweepReport {
                 sent: 1,
                 republished: 1,
                 found: 1,
@@ -56,8 +56,8 @@ async fn exercise(function: &FunctionSpec) {
                 looks: 1,
                 failed_looks: 1,
                 oldest_ms: 1_500,
-            }
-            .count();
+            };
+            transaction_check::WindowReport { checks, sweep }.count();
             Gauges { half_messages_discarded: Some(1), consumer_lag: Some(1) }.count();
             Gauges { half_messages_discarded: None, consumer_lag: None }.count();
         }

@@ -12,7 +12,7 @@ use application::ports::{
     Clock, DeadLetterChannel, DeadLetterMoves, EventSubscription, IdentitySource,
     TransactionalPublisher,
 };
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, Serializer};
 
 /// Part of Lambda's time, reserved for the last event to time out and for the report.
 const RESERVE: Duration = Duration::from_secs(8);
@@ -30,63 +30,43 @@ const fn default_window_seconds() -> u64 {
 }
 
 /// The counts of one window.
-#[derive(Debug, Clone, Copy, Serialize)]
-pub struct WindowReport {
-    /// Messages whose event was handled by every handler.
-    pub handled: u64,
-    /// Messages that belong to no event of this deployment: acknowledged and not handled.
-    pub foreign: u64,
-    pub postponed: u64,
-    /// Those of `postponed` whose event is newer than this code.
-    pub newer: u64,
-    /// Those of `postponed` whose aggregate exists but cannot be read.
-    pub unreadable: u64,
-    /// Messages that were moved to the dead letters.
-    pub dead_lettered: u64,
-    /// Those of `dead_lettered` that were not announced on the dead-letter topic.
-    pub unannounced: u64,
-    pub failed_receives: u64,
-}
-
-impl From<ConsumptionReport> for WindowReport {
-    fn from(report: ConsumptionReport) -> Self {
-        Self {
-            handled: report.handled,
-            foreign: report.foreign,
-            postponed: report.postponed,
-            newer: report.newer,
-            unreadable: report.unreadable,
-            dead_lettered: report.dead_lettered,
-            unannounced: report.unannounced,
-            failed_receives: report.failed_receives,
-        }
-    }
-}
+#[derive(Debug, Clone, Copy)]
+pub struct WindowReport(pub ConsumptionReport);
 
 impl WindowReport {
     pub fn count(&self) {
-        metrics::counter!("EventsHandled").increment(self.handled);
-        metrics::counter!("EventsForeign").increment(self.foreign);
-        metrics::counter!("EventsPostponed").increment(self.postponed);
-        metrics::counter!("EventsNewer").increment(self.newer);
-        metrics::counter!("EventsUnreadable").increment(self.unreadable);
-        metrics::counter!("DeadLetters").increment(self.dead_lettered);
-        metrics::counter!("DeadLettersUnannounced").increment(self.unannounced);
-        metrics::counter!("FailedReceives").increment(self.failed_receives);
+        let Self(report) = self;
+        metrics::counter!("EventsHandled").increment(report.handled);
+        metrics::counter!("EventsForeign").increment(report.foreign);
+        metrics::counter!("EventsPostponed").increment(report.postponed);
+        metrics::counter!("EventsNewer").increment(report.newer);
+        metrics::counter!("EventsUnreadable").increment(report.unreadable);
+        metrics::counter!("DeadLetters").increment(report.dead_lettered);
+        metrics::counter!("DeadLettersUnannounced").increment(report.unannounced);
+        metrics::counter!("FailedReceives").increment(report.failed_receives);
     }
 
     fn log(&self) {
+        let Self(report) = self;
+        // `tracing` fixes the names of fields where a line is written.
         tracing::info!(
-            handled = self.handled,
-            foreign = self.foreign,
-            postponed = self.postponed,
-            newer = self.newer,
-            unreadable = self.unreadable,
-            dead_lettered = self.dead_lettered,
-            unannounced = self.unannounced,
-            failed_receives = self.failed_receives,
+            handled = report.handled,
+            foreign = report.foreign,
+            postponed = report.postponed,
+            newer = report.newer,
+            unreadable = report.unreadable,
+            dead_lettered = report.dead_lettered,
+            unannounced = report.unannounced,
+            failed_receives = report.failed_receives,
             "the window is over"
         );
+    }
+}
+
+/// As one object of all numbers.
+impl Serialize for WindowReport {
+    fn serialize<Format: Serializer>(&self, format: Format) -> Result<Format::Ok, Format::Error> {
+        format.collect_map(self.0.numbers())
     }
 }
 
@@ -125,10 +105,10 @@ where
         let window = Deadline::after(Duration::from_secs(event.window_seconds));
         let deadline = window.or_earlier(Deadline::after(time_left).less(RESERVE));
         let count = |report| {
-            WindowReport::from(report).count();
+            WindowReport(report).count();
             flush();
         };
-        let report = WindowReport::from(self.consume.run_counting(deadline, count).await);
+        let report = WindowReport(self.consume.run_counting(deadline, count).await);
         report.log();
         report
     }

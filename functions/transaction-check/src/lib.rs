@@ -22,7 +22,7 @@ use rocketmq::checked_group::{CheckedGroup, JoinError};
 use rocketmq::client::RocketmqClient;
 use rocketmq::config::RocketmqConfig;
 use rocketmq::publisher::RocketmqPublisher;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, Serializer};
 
 use crate::gauges::Gauges;
 
@@ -43,95 +43,60 @@ const fn default_window_seconds() -> u64 {
 }
 
 /// The counts of one window.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy)]
 pub struct WindowReport {
-    pub committed: u64,
-    pub rolled_back: u64,
-    /// Checks that were answered with UNKNOWN: nothing was decided.
-    pub left_open: u64,
-    /// Those of `left_open` that belong to no attempt of this deployment.
-    pub foreign: u64,
-    /// Checks of a copy of a half message, a moment after the check of another copy.
-    pub repeated: u64,
-    /// Events that were on no topic and that the sweep sent.
-    pub sent: u64,
-    /// Events that were on their topic and that the sweep published again, because our group would
-    /// not receive them otherwise.
-    pub republished: u64,
-    /// Events that the sweep found on their topic, still waiting for their consumer.
-    pub found: u64,
-    /// Those of `found` that have waited for so long that an operator should look.
-    pub overdue: u64,
-    /// Those of `overdue` that the sweep has published again as often as it may.
-    pub given_up: u64,
-    /// Events that the sweep could not process. It tries them again later.
-    pub deferred: u64,
-    /// Reads of the index of pending events that succeeded.
-    pub looks: u64,
-    /// Reads of that index that failed, as a whole or in part.
-    pub failed_looks: u64,
-    /// How long the oldest event that the sweep found has been pending, in milliseconds. This age
-    /// means nothing when `looks` is 0.
-    pub oldest_ms: u64,
+    pub checks: CheckReport,
+    pub sweep: SweepReport,
 }
 
 impl WindowReport {
     /// Adds the counts to the metrics, for alarms and the dashboard.
     #[expect(clippy::cast_precision_loss, reason = "an age in seconds needs no 53 bits")]
     pub fn count(&self) {
-        metrics::counter!("ChecksCommitted").increment(self.committed);
-        metrics::counter!("ChecksRolledBack").increment(self.rolled_back);
-        metrics::counter!("ChecksForeign").increment(self.foreign);
-        metrics::counter!("ChecksRepeated").increment(self.repeated);
-        metrics::counter!("EventsSwept").increment(self.sent);
-        metrics::counter!("EventsRepublished").increment(self.republished);
-        metrics::counter!("EventsGivenUp").increment(self.given_up);
-        metrics::counter!("EventsDeferred").increment(self.deferred);
-        metrics::counter!("FailedLooks").increment(self.failed_looks);
+        let Self { checks, sweep } = self;
+        metrics::counter!("ChecksCommitted").increment(checks.committed);
+        metrics::counter!("ChecksRolledBack").increment(checks.rolled_back);
+        metrics::counter!("ChecksForeign").increment(checks.foreign);
+        metrics::counter!("ChecksRepeated").increment(checks.repeated);
+        metrics::counter!("EventsSwept").increment(sweep.sent);
+        metrics::counter!("EventsRepublished").increment(sweep.republished);
+        metrics::counter!("EventsGivenUp").increment(sweep.given_up);
+        metrics::counter!("EventsDeferred").increment(sweep.deferred);
+        metrics::counter!("FailedLooks").increment(sweep.failed_looks);
         // A sample for each look, also of 0, so that an alarm sees that all is well. There is no
         // sample when no look succeeded: the alarm on FailedLooks covers that.
-        if self.looks > 0 {
-            metrics::histogram!("OldestPendingEventSeconds").record(self.oldest_ms as f64 / 1e3);
-        }
-    }
-
-    fn new(checks: CheckReport, sweep: SweepReport) -> Self {
-        Self {
-            committed: checks.committed,
-            rolled_back: checks.rolled_back,
-            left_open: checks.left_open,
-            foreign: checks.foreign,
-            repeated: checks.repeated,
-            sent: sweep.sent,
-            republished: sweep.republished,
-            found: sweep.found,
-            overdue: sweep.overdue,
-            given_up: sweep.given_up,
-            deferred: sweep.deferred,
-            looks: sweep.looks,
-            failed_looks: sweep.failed_looks,
-            oldest_ms: u64::try_from(sweep.oldest.as_millis()).unwrap_or(u64::MAX),
+        if sweep.looks > 0 {
+            metrics::histogram!("OldestPendingEventSeconds").record(sweep.oldest_ms as f64 / 1e3);
         }
     }
 
     fn log(&self) {
+        let Self { checks, sweep } = self;
+        // `tracing` fixes the names of fields where a line is written.
         tracing::info!(
-            committed = self.committed,
-            rolled_back = self.rolled_back,
-            left_open = self.left_open,
-            foreign = self.foreign,
-            repeated = self.repeated,
-            sent = self.sent,
-            republished = self.republished,
-            found = self.found,
-            overdue = self.overdue,
-            given_up = self.given_up,
-            deferred = self.deferred,
-            looks = self.looks,
-            failed_looks = self.failed_looks,
-            oldest_ms = self.oldest_ms,
+            committed = checks.committed,
+            rolled_back = checks.rolled_back,
+            left_open = checks.left_open,
+            foreign = checks.foreign,
+            repeated = checks.repeated,
+            sent = sweep.sent,
+            republished = sweep.republished,
+            found = sweep.found,
+            overdue = sweep.overdue,
+            given_up = sweep.given_up,
+            deferred = sweep.deferred,
+            looks = sweep.looks,
+            failed_looks = sweep.failed_looks,
+            oldest_ms = sweep.oldest_ms,
             "the window is over"
         );
+    }
+}
+
+/// As one object of all numbers.
+impl Serialize for WindowReport {
+    fn serialize<Format: Serializer>(&self, format: Format) -> Result<Format::Ok, Format::Error> {
+        format.collect_map(self.checks.numbers().chain(self.sweep.numbers()))
     }
 }
 
@@ -140,7 +105,8 @@ const FLUSH_EVERY: Duration = Duration::from_secs(10);
 
 struct Counting<'a, Answers, Flush> {
     answers: &'a Answers,
-    counted: Cell<CheckReport>,
+    /// The checks of the whole window, up to the last count.
+    checks: Cell<CheckReport>,
     flush: Flush,
     next_flush: Cell<Deadline>,
 }
@@ -155,15 +121,17 @@ where
     Flush: Fn(),
 {
     fn new(answers: &'a AnswerCheck<Orders, Aggregates, Topics, Time>, flush: Flush) -> Self {
-        let counted = Cell::new(CheckReport::default());
-        Self { answers, counted, flush, next_flush: Cell::new(Deadline::after(FLUSH_EVERY)) }
+        let checks = Cell::default();
+        Self { answers, checks, flush, next_flush: Cell::new(Deadline::after(FLUSH_EVERY)) }
     }
 
     /// Counts one look of the sweep, and the checks that were answered since the last count.
     fn count(&self, sweep: SweepReport) {
-        let answered = self.answers.report();
-        let new = answered.since(self.counted.replace(answered));
-        WindowReport::new(new, sweep).count();
+        let checks = self.answers.take_report();
+        let mut total = self.checks.get();
+        total += checks;
+        self.checks.set(total);
+        WindowReport { checks, sweep }.count();
         if self.next_flush.get().has_passed() {
             (self.flush)();
             self.next_flush.set(Deadline::after(FLUSH_EVERY));
@@ -221,7 +189,7 @@ where
         tokio::time::sleep(end.remaining()).await;
         group.leave().await;
         counting.count(SweepReport::default());
-        let report = WindowReport::new(answers.report(), swept);
+        let report = WindowReport { checks: counting.checks.get(), sweep: swept };
         report.log();
         // The client shuts down cleanly once nothing else holds it.
         drop((sweep, counting));

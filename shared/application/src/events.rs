@@ -8,6 +8,7 @@ mod aggregate;
 pub mod answer_check;
 pub mod consume;
 pub mod publish;
+mod report;
 pub(crate) mod revise;
 pub mod send_mail;
 pub mod sweep;

@@ -14,7 +14,7 @@
 
 mod recent;
 
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use domain::aggregate::AggregateKey;
@@ -22,6 +22,7 @@ use domain::identity::{OrderId, UserId};
 use domain::order::{AtKey, StoredOrder};
 use domain::timestamp::Timestamp;
 
+use super::report::report;
 use crate::deadline::Deadline;
 use crate::lifetimes;
 use crate::outcome::{Failure, WriteTry};
@@ -39,43 +40,20 @@ pub struct AnswerCheck<Orders, Aggregates, Topics, Time> {
     topics: Topics,
     clock: Time,
     recent: RecentAnswers,
-    tally: Tally,
+    report: Mutex<CheckReport>,
 }
 
-#[derive(Default)]
-struct Tally {
-    committed: AtomicU64,
-    rolled_back: AtomicU64,
-    left_open: AtomicU64,
-    foreign: AtomicU64,
-    repeated: AtomicU64,
-}
-
-/// The number of checks by their answer.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct CheckReport {
-    pub committed: u64,
-    pub rolled_back: u64,
-    /// Checks that were answered with "unknown": nothing is decided.
-    pub left_open: u64,
-    /// Those of `left_open` that match no order or event of this deployment.
-    pub foreign: u64,
-    /// Checks of a copy of a half message, a moment after the check of another copy, whatever the
-    /// answer.
-    pub repeated: u64,
-}
-
-impl CheckReport {
-    /// The difference from an earlier report of the same handler.
-    #[must_use]
-    pub const fn since(self, earlier: Self) -> Self {
-        Self {
-            committed: self.committed.saturating_sub(earlier.committed),
-            rolled_back: self.rolled_back.saturating_sub(earlier.rolled_back),
-            left_open: self.left_open.saturating_sub(earlier.left_open),
-            foreign: self.foreign.saturating_sub(earlier.foreign),
-            repeated: self.repeated.saturating_sub(earlier.repeated),
-        }
+report! {
+    /// The number of checks by their answer.
+    pub struct CheckReport {
+        pub committed: u64,
+        pub rolled_back: u64,
+        /// Answered with "unknown": nothing is decided.
+        pub left_open: u64,
+        /// Those of `left_open` that match no order or event of this deployment.
+        pub foreign: u64,
+        /// Those of all that were about a further copy of a half message, a moment after another.
+        pub repeated: u64,
     }
 }
 
@@ -126,17 +104,21 @@ where
 {
     pub fn new(orders: Orders, aggregates: Aggregates, topics: Topics, clock: Time) -> Self {
         let recent = RecentAnswers::new(clock.now());
-        Self { orders, aggregates, topics, clock, recent, tally: Tally::default() }
+        Self { orders, aggregates, topics, clock, recent, report: Mutex::default() }
     }
 
+    /// The checks that were answered since the last [`Self::take_report`].
     pub fn report(&self) -> CheckReport {
-        CheckReport {
-            committed: self.tally.committed.load(Ordering::Relaxed),
-            rolled_back: self.tally.rolled_back.load(Ordering::Relaxed),
-            left_open: self.tally.left_open.load(Ordering::Relaxed),
-            foreign: self.tally.foreign.load(Ordering::Relaxed),
-            repeated: self.tally.repeated.load(Ordering::Relaxed),
-        }
+        *self.counted()
+    }
+
+    /// As [`Self::report`]. Counting begins again.
+    pub fn take_report(&self) -> CheckReport {
+        std::mem::take(&mut self.counted())
+    }
+
+    fn counted(&self) -> MutexGuard<'_, CheckReport> {
+        self.report.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The answer for `check`, and whether it was worked out for this check.
@@ -292,7 +274,7 @@ where
     }
 
     fn foreign(&self, check: &CheckBack, why: &'static str) -> CheckAnswer {
-        self.tally.foreign.fetch_add(1, Ordering::Relaxed);
+        self.counted().foreign += 1;
         tracing::warn!(?check, "left a half message open: {why}");
         CheckAnswer::Unknown
     }
@@ -316,17 +298,16 @@ where
     )]
     async fn answer(&self, check: CheckBack) -> CheckAnswer {
         let (answer, is_new) = self.decide(&check).await;
-        let counter = match answer {
-            CheckAnswer::Commit => &self.tally.committed,
-            CheckAnswer::Rollback => &self.tally.rolled_back,
-            CheckAnswer::Unknown => &self.tally.left_open,
-        };
-        counter.fetch_add(1, Ordering::Relaxed);
+        match answer {
+            CheckAnswer::Commit => self.counted().committed += 1,
+            CheckAnswer::Rollback => self.counted().rolled_back += 1,
+            CheckAnswer::Unknown => self.counted().left_open += 1,
+        }
         if is_new {
             tracing::info!(?answer, "answered a check-back");
         } else {
             // There may be thousands a second.
-            self.tally.repeated.fetch_add(1, Ordering::Relaxed);
+            self.counted().repeated += 1;
             tracing::debug!(?answer, "answered a check-back of a further copy");
         }
         answer

@@ -29,6 +29,7 @@ use futures::{FutureExt, StreamExt};
 use tokio::time::Instant;
 use tracing::Instrument;
 
+use super::report::report;
 use crate::deadline::Deadline;
 use crate::outcome::{Failure, FailureClass, WriteTry};
 use crate::ports::pending::PendingEventStore;
@@ -77,25 +78,27 @@ pub struct ConsumeEvents<
     pub pace: Pace,
 }
 
-/// The report of a window.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct ConsumptionReport {
-    /// Messages whose event every handler of ours is done with.
-    pub handled: u64,
-    /// Messages whose event no aggregate of this deployment raised: acknowledged and not handled.
-    pub foreign: u64,
-    /// Messages that will be delivered again.
-    pub postponed: u64,
-    /// Those of `postponed` whose event is newer than this code.
-    pub newer: u64,
-    /// Those of `postponed` whose aggregate exists but can't be read.
-    pub unreadable: u64,
-    /// Messages that went to the dead letters.
-    pub dead_lettered: u64,
-    /// Those of `dead_lettered` that were not announced.
-    pub unannounced: u64,
-    /// Requests for messages that failed.
-    pub failed_receives: u64,
+report! {
+    /// The report of a window.
+    pub struct ConsumptionReport {
+        /// Messages whose event every handler of ours is done with.
+        pub handled: u64,
+        /// Messages whose event no aggregate of this deployment raised: acknowledged and not
+        /// handled.
+        pub foreign: u64,
+        /// Messages that will be delivered again.
+        pub postponed: u64,
+        /// Those of `postponed` whose event is newer than this code.
+        pub newer: u64,
+        /// Those of `postponed` whose aggregate exists but can't be read.
+        pub unreadable: u64,
+        /// Messages that went to the dead letters.
+        pub dead_lettered: u64,
+        /// Those of `dead_lettered` that were not announced.
+        pub unannounced: u64,
+        /// Requests for messages that failed.
+        pub failed_receives: u64,
+    }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -115,17 +118,6 @@ enum DeliveryOutcome {
 }
 
 impl ConsumptionReport {
-    fn add(&mut self, other: &Self) {
-        self.handled += other.handled;
-        self.foreign += other.foreign;
-        self.postponed += other.postponed;
-        self.newer += other.newer;
-        self.unreadable += other.unreadable;
-        self.dead_lettered += other.dead_lettered;
-        self.unannounced += other.unannounced;
-        self.failed_receives += other.failed_receives;
-    }
-
     fn count(&mut self, outcome: DeliveryOutcome) {
         match outcome {
             DeliveryOutcome::Handled => self.handled += 1,
@@ -212,7 +204,7 @@ where
                 Some(outcome) = handling.next() => Step::Finished(outcome),
                 () = self.handling.groups.joined(), if !handling.is_empty() => Step::Waiting,
                 else => {
-                    total.add(&report);
+                    total += report;
                     count(report);
                     return total;
                 }
@@ -241,7 +233,7 @@ where
                 Step::Waiting => {}
             }
             if Instant::now() >= next_count && report != ConsumptionReport::default() {
-                total.add(&report);
+                total += report;
                 count(std::mem::take(&mut report));
                 next_count = Instant::now() + COUNT_EVERY;
             }

@@ -172,8 +172,9 @@ where
         count: impl Fn(SweepReport),
     ) -> SweepReport {
         let sweep = |topic| self.sweep_topic(topic, deadline, &count);
-        let (orders, users) = futures::join!(sweep(Topic::Orders), sweep(Topic::Users));
-        orders.with(&users)
+        let (mut report, users) = futures::join!(sweep(Topic::Orders), sweep(Topic::Users));
+        report += users;
+        report
     }
 
     async fn sweep_topic(
@@ -189,7 +190,7 @@ where
             let next_look = Deadline::after(self.pace.look_every).or_earlier(last_look);
             let mut look_report = SweepReport::default();
             let more = self.look_once(topic, last_look, deadline, &reach, &mut look_report).await;
-            report = report.with(&look_report);
+            report += look_report;
             count(look_report);
             if !more {
                 tokio::time::sleep(next_look.remaining()).await;

@@ -2,30 +2,33 @@
 
 use std::time::Duration;
 
-/// The report of a window.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct SweepReport {
-    /// Events that were on no topic and were sent. The broker has acknowledged each.
-    pub sent: u64,
-    /// Events that were on their topic and were published again, because our group would not get
-    /// them otherwise.
-    pub republished: u64,
-    /// Events that are on their topic and wait for their consumer.
-    pub found: u64,
-    /// Those of `found` that have waited so long that an operator should know.
-    pub overdue: u64,
-    /// Events that were published again as often as allowed, and still wait.
-    pub given_up: u64,
-    /// Events that could not be looked up or sent. A later look tries them again.
-    pub deferred: u64,
-    /// Reads of the index that succeeded, of all topics together.
-    pub looks: u64,
-    /// Reads of the index that failed, as a whole or in part, and aggregates that can't be read:
-    /// how long their events have been pending is unknown.
-    pub failed_looks: u64,
-    /// How long the oldest event that was found has been pending. This age means nothing if no look
-    /// succeeded.
-    pub oldest: Duration,
+use crate::events::report::report;
+
+report! {
+    /// The report of a window.
+    pub struct SweepReport {
+        /// Events that were on no topic and were sent. The broker has acknowledged each.
+        pub sent: u64,
+        /// Events that were on their topic and were published again, because our group would not
+        /// get them otherwise.
+        pub republished: u64,
+        /// Events that are on their topic and wait for their consumer.
+        pub found: u64,
+        /// Those of `found` that have waited so long that an operator should know.
+        pub overdue: u64,
+        /// Events that were published again as often as allowed, and still wait.
+        pub given_up: u64,
+        /// Events that could not be looked up or sent. A later look tries them again.
+        pub deferred: u64,
+        /// Reads of the index that succeeded, of all topics together.
+        pub looks: u64,
+        /// Reads of the index that failed, as a whole or in part, and aggregates that can't be
+        /// read: how long their events have been pending is unknown.
+        pub failed_looks: u64,
+        /// How long the oldest event that was found has been pending, in milliseconds. It means
+        /// nothing if no look succeeded.
+        pub oldest_ms: u64 => max,
+    }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -70,23 +73,9 @@ impl Processed {
 }
 
 impl SweepReport {
-    /// The sum of two reports.
-    pub(super) fn with(self, other: &Self) -> Self {
-        Self {
-            sent: self.sent + other.sent,
-            republished: self.republished + other.republished,
-            found: self.found + other.found,
-            overdue: self.overdue + other.overdue,
-            given_up: self.given_up + other.given_up,
-            deferred: self.deferred + other.deferred,
-            looks: self.looks + other.looks,
-            failed_looks: self.failed_looks + other.failed_looks,
-            oldest: self.oldest.max(other.oldest),
-        }
-    }
-
     pub(super) fn count(&mut self, processed: &Processed) {
-        self.oldest = self.oldest.max(processed.waited);
+        let waited_ms = u64::try_from(processed.waited.as_millis()).unwrap_or(u64::MAX);
+        self.oldest_ms = self.oldest_ms.max(waited_ms);
         for outcome in &processed.outcomes {
             match outcome {
                 EntryOutcome::Sent => self.sent += 1,
