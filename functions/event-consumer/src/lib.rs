@@ -1,6 +1,10 @@
 //! Consumes both topics in overlapping windows, so that one window is always running.
 
+// The RocketMQ client's futures nest deeper than the default limit of 128 allows.
+#![recursion_limit = "512"]
+
 pub mod config;
+pub mod wiring;
 
 use std::time::Duration;
 

@@ -7,6 +7,7 @@
 
 pub mod config;
 pub mod gauges;
+pub mod wiring;
 
 use std::cell::Cell;
 use std::sync::Arc;

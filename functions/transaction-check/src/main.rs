@@ -1,17 +1,14 @@
-//! transaction-check's wiring.
+//! transaction-check's wiring. The adapters of its handler are in [`transaction_check::wiring`].
 
 // The RocketMQ client's futures nest deeper than the default limit of 128 allows.
 #![recursion_limit = "512"]
 
-use dynamodb::{DynamoAggregates, DynamoOrders};
 use lambda_runtime::{LambdaEvent, service_fn};
-use platform::clock::SystemClock;
-use platform::identity::UuidIdentitySource;
 use platform::settings::Settings;
 use platform::telemetry;
 use tracing::Instrument;
 use transaction_check::config::Config;
-use transaction_check::{Handler, WindowEvent};
+use transaction_check::{WindowEvent, wiring};
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), lambda_runtime::Error> {
@@ -20,13 +17,7 @@ async fn main() -> Result<(), lambda_runtime::Error> {
     let config = telemetry::logged(Config::read(Settings::from_environment()))?;
 
     let tables = dynamodb::connect().await;
-    let handler = Handler {
-        rocketmq: config.rocketmq,
-        orders: DynamoOrders::new(tables.clone(), config.orders.clone()),
-        aggregates: DynamoAggregates::new(tables, config.orders, config.users),
-        clock: SystemClock,
-        identities: UuidIdentitySource,
-    };
+    let handler = wiring::handler(config, tables);
 
     let handler = &handler;
     lambda_runtime::run(service_fn(async |event: LambdaEvent<WindowEvent>| {

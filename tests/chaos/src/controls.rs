@@ -1,9 +1,9 @@
 //! Functions without one part of the protocol. What the rows prove must then break.
 //!
-//! They are composed from the functions' own libraries, with an adapter that leaves the part out.
-//! No function of the product has such a switch: only the program `control-function` of these tests
-//! runs them in place of a function. `whole_bodies` alone stands in for none: it reads one answer
-//! and ends.
+//! Each is wired as its function is, and then has one adapter replaced by one that leaves the part
+//! out. No function of the product has such a switch: only the program `control-function` of these
+//! tests runs them in place of a function. `whole_bodies` alone stands in for none: it reads one
+//! answer and ends.
 
 mod whole_bodies;
 mod without_fence;
@@ -15,23 +15,16 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use anyhow::{Context, anyhow};
-use application::events::consume::{
-    ConsumeEvents, HandleEvents, Pace, Registry, ReservationGroups,
-};
-use application::events::publish::PublishStored;
+use application::events::consume::{ConsumeEvents, HandleEvents};
 use application::ports::pending::{PendingEventIndex, PendingEventStore};
 use application::ports::stock::Reservations;
 use application::ports::{EventSubscription, Fences, OrderKeys};
 use dynamodb::config::CatalogTable;
-use dynamodb::{DynamoAggregates, DynamoDeadLetters, DynamoOrders};
+use dynamodb::{DynamoAggregates, DynamoOrders};
 use harness::system::SystemOptions;
 use lambda_runtime::{LambdaEvent, service_fn};
-use platform::clock::SystemClock;
-use platform::identity::UuidIdentitySource;
 use platform::settings::Settings;
 use rocketmq::client::RocketmqClient;
-use rocketmq::dead_letters::RocketmqDeadLetters;
-use rocketmq::publisher::RocketmqPublisher;
 use rocketmq::subscription::RocketmqSubscription;
 
 use crate::rig::{EVENT_CONSUMER, TRANSACTION_CHECK};
@@ -113,12 +106,13 @@ where
 {
     let config = transaction_check::config::Config::read(Settings::from_environment())?;
     let tables = dynamodb::connect().await;
+    let function = transaction_check::wiring::handler(config, tables);
     let handler = transaction_check::Handler {
-        rocketmq: config.rocketmq,
-        orders: orders(DynamoOrders::new(tables.clone(), config.orders.clone())),
-        aggregates: aggregates(DynamoAggregates::new(tables, config.orders, config.users)),
-        clock: SystemClock,
-        identities: UuidIdentitySource,
+        rocketmq: function.rocketmq,
+        orders: orders(function.orders),
+        aggregates: aggregates(function.aggregates),
+        clock: function.clock,
+        identities: function.identities,
     };
     let handler = &handler;
     let window = service_fn(async |event: LambdaEvent<transaction_check::WindowEvent>| {
@@ -139,24 +133,22 @@ where
 {
     let config = event_consumer::config::Config::read(Settings::from_environment())?;
     let tables = dynamodb::connect().await;
-    let broker = RocketmqClient::start(config.rocketmq)?;
-    let publisher = RocketmqPublisher::connect(broker.clone(), SystemClock).await;
-    let (orders, users) = (config.orders, config.users);
-    let stored = DynamoAggregates::new(tables.clone(), orders.clone(), users.clone());
+    let broker = RocketmqClient::start(config.rocketmq.clone())?;
+    let function = event_consumer::wiring::handler(config, tables, broker).await.consume;
+    let handling = function.handling;
     let handler = event_consumer::Handler {
         consume: ConsumeEvents {
-            subscription: subscription(RocketmqSubscription::new(broker, SystemClock)),
+            subscription: subscription(function.subscription),
             handling: HandleEvents {
-                aggregates: aggregates(stored.with_stock(config.catalog)),
-                publication: PublishStored { publisher: publisher.clone(), clock: SystemClock },
-                identities: UuidIdentitySource,
-                registry: Registry::default(),
-                groups: ReservationGroups::default(),
+                aggregates: aggregates(handling.aggregates),
+                publication: handling.publication,
+                identities: handling.identities,
+                registry: handling.registry,
+                groups: handling.groups,
             },
-            letters: DynamoDeadLetters::new(tables, config.dead_letters)
-                .with_aggregates(orders, users),
-            announcements: RocketmqDeadLetters::new(&publisher),
-            pace: Pace::default(),
+            letters: function.letters,
+            announcements: function.announcements,
+            pace: function.pace,
         },
     };
     let handler = &handler;
