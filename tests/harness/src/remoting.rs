@@ -33,6 +33,8 @@ pub mod code {
     /// Sent to a name server.
     pub const GET_BROKER_CLUSTER_INFO: i32 = 106;
     pub const UPDATE_BROKER_CONFIG: i32 = 25;
+    /// All settings of a broker.
+    pub const GET_BROKER_CONFIG: i32 = 26;
     pub const GET_TOPIC_CONFIG: i32 = 351;
     pub const GET_SUBSCRIPTIONGROUP_CONFIG: i32 = 352;
     /// Sent to a controller.

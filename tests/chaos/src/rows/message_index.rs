@@ -1,13 +1,16 @@
 //! D2: a broker without an index of its messages cannot find a message by its key.
 
 use harness::broker::BrokerTuning;
+use harness::broker_proxy::{FrameAnswer, Passage, frames};
+use harness::faults::{Point, Standing, Toxic};
+use harness::remoting::{code, status};
 
 use super::Bench;
 use crate::cluster::Cluster;
 use crate::figures::{Figures, Measure};
-use crate::judge::judge_clean;
-use crate::rig::{EVENT_CONSUMER, Rig};
-use crate::waiting::PAST_THE_SWEEP;
+use crate::judge::{judge_as_it_is, judge_clean};
+use crate::rig::{EVENT_CONSUMER, Rig, TRANSACTION_CHECK};
+use crate::waiting::{PAST_THE_SWEEP, eventually};
 
 const WITHOUT_INDEX: BrokerTuning = BrokerTuning { message_index: false, ..Cluster::TUNING };
 
@@ -23,14 +26,19 @@ pub(super) async fn run(bench: Bench<'_>) -> anyhow::Result<Figures> {
     // The broker loses its index later, while events wait for their consumer.
     cluster.restart_broker_with(Cluster::TUNING).await?;
     let rig = Rig::start(&cluster, bench.seed).await?.alone_on(&cluster);
-    rig.until_finished("the first order is finished").await?;
-    rig.windows.keep(EVENT_CONSUMER, 0);
-    rig.kill_all(EVENT_CONSUMER).await?;
+    let control = Rig::start(&cluster, bench.seed).await?;
+    let hidden = hide_settings(&control)?;
+    for rig in [&rig, &control] {
+        rig.until_finished("the first order is finished").await?;
+        rig.windows.keep(EVENT_CONSUMER, 0);
+        rig.kill_all(EVENT_CONSUMER).await?;
+    }
     cluster.restart_broker_with(WITHOUT_INDEX).await?;
     let orders = bench.either(5, 30);
-    let created = rig.create_all("order", orders).await.len();
-    anyhow::ensure!(u64::try_from(created)? == orders, "{created} of {orders} orders were created");
+    tokio::try_join!(created(&rig, orders), created(&control, orders))?;
     tokio::time::sleep(PAST_THE_SWEEP).await;
+    let again = sent_again(&control, orders).await?;
+    anyhow::ensure!(hidden.struck() > 0, "the control did not ask for the broker's settings");
     let lines = rig.lines_with("messageIndexEnable=true")?;
     anyhow::ensure!(lines > 0, "no log line says what is wrong with the broker");
     rig.windows.keep(EVENT_CONSUMER, 2);
@@ -41,6 +49,37 @@ pub(super) async fn run(bench: Bench<'_>) -> anyhow::Result<Figures> {
     anyhow::ensure!(copies == 0, "{copies} copies of events that were on their topic");
     figures.faults = orders;
     figures.add_measure("lines that say what to set", Measure::Count(u64::try_from(lines)?));
+    figures.add_measure("control: copies, with the broker's settings hidden", again);
+    // Until now it ended its half messages, which the broker counts with the other system's.
+    control.stop().await;
     rig.stop().await;
     Ok(figures)
+}
+
+/// Creates orders, and asserts that all were acknowledged.
+async fn created(rig: &Rig<'_>, orders: u64) -> anyhow::Result<()> {
+    let created = rig.create_all("order", orders).await.len();
+    anyhow::ensure!(u64::try_from(created)? == orders, "{created} of {orders} orders were created");
+    Ok(())
+}
+
+/// The control: transaction-check cannot find out that the broker keeps no index, so it believes
+/// that the broker has none of the messages for which it asks.
+fn hide_settings(control: &Rig<'_>) -> anyhow::Result<Standing<Passage>> {
+    let broker = &control.proxies_of(TRANSACTION_CHECK)?.broker;
+    let refused = FrameAnswer {
+        code: status::NO_PERMISSION,
+        remark: "its settings are not shown to this user".to_owned(),
+    };
+    let settings = frames(code::GET_BROKER_CONFIG);
+    Ok(broker.on(Point::Request, settings).inflict(Toxic::Answer(refused)))
+}
+
+/// Waits until the topic has a copy for each order.
+async fn sent_again(control: &Rig<'_>, orders: u64) -> anyhow::Result<Measure> {
+    eventually("the control sends events again that are on their topic", async || {
+        let copies = judge_as_it_is(control).await?.figures.duplicate_copies;
+        Ok((copies >= orders).then_some(Measure::Count(copies)))
+    })
+    .await
 }
