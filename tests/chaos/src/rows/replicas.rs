@@ -2,15 +2,20 @@
 //! controller makes it the master.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context;
+use application::deadline::Deadline;
 use application::ports::{PublishedEvents, Topic};
 use domain::identity::TransactionId;
 use harness::broker::{BROKER, Replication};
-use harness::broker_proxy::{End, Resolution, frames};
+use harness::broker_proxy::{End, Passage, Resolution, frames};
 use harness::faults::{Point, Toxic};
+use harness::provision::{Endpoints, rocketmq_config};
 use harness::remoting::{Frame, ask, code, status};
+use platform::clock::SystemClock;
+use rocketmq::publisher::RocketmqPublisher;
 use tokio::time::Instant;
 use uuid::Uuid;
 
@@ -19,11 +24,13 @@ use super::broker::{clients, until_more_commits};
 use crate::cluster::Cluster;
 use crate::figures::{Figures, Measure};
 use crate::judge::{EventCopy, World, judge_clean, rest};
-use crate::rig::{CREATE_ORDER, EVENT_CONSUMER, Rig};
+use crate::rig::{CANCEL_ORDER, CREATE_ORDER, EVENT_CONSUMER, Rig};
 use crate::waiting::{PAST_THE_SWEEP, eventually};
 
 /// How long there is load before a master is killed.
 const UNDER_LOAD: Duration = Duration::from_millis(300);
+
+const LOOK_UP: Duration = Duration::from_secs(10);
 
 /// G2.
 pub(super) async fn stays(bench: Bench<'_>) -> anyhow::Result<Figures> {
@@ -53,6 +60,7 @@ pub(super) async fn stays(bench: Bench<'_>) -> anyhow::Result<Figures> {
     let held = World::copies_on(&rig, BROKER).await?;
     anyhow::ensure!(!held.is_empty(), "the replica holds no event");
     found_by_the_sweep(&rig, &held).await?;
+    let at_masters = found_at_masters(&rig, &cluster, &held).await?;
     created(&rig, "without-master", orders).await?;
     if bench.either(false, true) {
         tokio::time::sleep(PAST_THE_SWEEP).await;
@@ -69,6 +77,8 @@ pub(super) async fn stays(bench: Bench<'_>) -> anyhow::Result<Figures> {
     figures.faults = 1;
     figures.add_measure("copies that the replica held", Measure::Count(count(held.len())));
     figures.add_measure("further copies of their events", Measure::Count(again));
+    let at_masters = Measure::Share { part: at_masters, whole: count(held.len()) };
+    figures.add_measure("control: found by a look-up that asks masters alone", at_masters);
     figures.add_measure("all handled after the master's return", Measure::Longest(recovered));
     rig.stop().await;
     Ok(figures)
@@ -89,12 +99,9 @@ fn count(length: usize) -> u64 {
 async fn found_by_the_sweep(rig: &Rig<'_>, held: &[EventCopy]) -> anyhow::Result<()> {
     rig.ask_broker(async |broker, within| {
         for copy in held {
-            let publication = copy.publication.as_deref().context("an event without its id")?;
-            let publication = TransactionId::new(Uuid::parse_str(publication)?);
-            let event_id = copy.event_id.parse()?;
-            let is_found =
-                broker.is_published(Topic::Orders, event_id, publication, within()).await?;
+            let is_found = looked_up(broker, copy, within()).await?;
             anyhow::ensure!(is_found, "the sweep does not find {} at the replica", copy.event_id);
+            let event_id = copy.event_id.parse()?;
             let strange = TransactionId::new(Uuid::nil());
             let is_found = broker.is_published(Topic::Orders, event_id, strange, within()).await?;
             anyhow::ensure!(!is_found, "the sweep finds a publication that was never made");
@@ -102,6 +109,51 @@ async fn found_by_the_sweep(rig: &Rig<'_>, held: &[EventCopy]) -> anyhow::Result
         Ok(())
     })
     .await
+}
+
+/// The sweep's query for a copy of an event.
+async fn looked_up(
+    broker: &RocketmqPublisher,
+    copy: &EventCopy,
+    within: Deadline,
+) -> anyhow::Result<bool> {
+    let publication = copy.publication.as_deref().context("an event without its id")?;
+    let publication = TransactionId::new(Uuid::parse_str(publication)?);
+    let event_id = copy.event_id.parse()?;
+    Ok(broker.is_published(Topic::Orders, event_id, publication, within).await?)
+}
+
+/// The control: the sweep's query with a route that has masters alone. The second broker's master
+/// answers that it has none of these events, so a sweep would send them again. Returns how many are
+/// found.
+async fn found_at_masters(
+    rig: &Rig<'_>,
+    cluster: &Cluster,
+    held: &[EventCopy],
+) -> anyhow::Result<u64> {
+    let replica = cluster.replica().await?.context("the name server knows no replica")?;
+    // This row cancels no order.
+    let relay = rig.proxies_of(CANCEL_ORDER)?.broker.namesrv_relay();
+    let masters_alone = Toxic::Rewrite(Arc::new(move |passage: &mut Passage| {
+        let route = String::from_utf8_lossy(&passage.frame.body);
+        // RocketMQ's own form of JSON has numbers as keys.
+        let route = route.replace(&format!("\"1\":\"{replica}\""), "");
+        let route = route.replace(&format!("1:\"{replica}\""), "");
+        passage.frame.body = route.into_bytes().into();
+    }));
+    let routes = frames(code::GET_ROUTEINFO_BY_TOPIC);
+    let routes = relay.rules().on(Point::Response, routes).inflict(masters_alone);
+    let endpoints = Endpoints { namesrv: relay.address(), ..rig.system.endpoints.clone() };
+    let config = rocketmq_config(&endpoints, &rig.system.names)?;
+    let publisher = RocketmqPublisher::start(config, SystemClock).await?;
+    let mut found = 0;
+    for copy in held {
+        found += u64::from(looked_up(&publisher, copy, Deadline::after(LOOK_UP)).await?);
+    }
+    publisher.shutdown().await;
+    anyhow::ensure!(routes.struck() > 0, "nobody asked for a route");
+    anyhow::ensure!(found == 0, "{found} events of the replica were found at masters");
+    Ok(found)
 }
 
 /// How many further copies the topic has of events that the replica held.
