@@ -12,15 +12,22 @@ pub enum Flush {
     /// Soon after its acknowledgement. Enough for development; the service's promises need
     /// [`Flush::Sync`].
     Async,
+    /// Up to 30 s after its acknowledgement, which is also about how long Linux keeps a page
+    /// unwritten (`vm.dirty_expire_centisecs`).
+    Late,
     /// Before its acknowledgement.
     Sync,
 }
 
 impl Flush {
-    fn setting(self) -> &'static str {
+    fn settings(self) -> &'static str {
         match self {
-            Self::Async => "ASYNC_FLUSH",
-            Self::Sync => "SYNC_FLUSH",
+            Self::Async => "flushDiskType=ASYNC_FLUSH\n",
+            Self::Late => {
+                "flushDiskType=ASYNC_FLUSH\nflushCommitLogTimed=true\n\
+                 flushIntervalCommitLog=30000\n"
+            }
+            Self::Sync => "flushDiskType=SYNC_FLUSH\n",
         }
     }
 }
@@ -125,7 +132,7 @@ pub(super) async fn broker(
         when_full,
         disk: _,
     } = options.tuning;
-    let flush = flush.setting();
+    let flush = flush.settings();
     let when_full = when_full.setting();
     let role = role.settings();
     let security = options.security.as_ref().map(BrokerSecurity::settings).unwrap_or_default();
@@ -138,8 +145,7 @@ pub(super) async fn broker(
     let text = format!(
         "brokerClusterName=DefaultCluster\nbrokerName={name}\n{role}\
          namesrvAddr=127.0.0.1:{namesrv_port}\nbrokerIP1=127.0.0.1\nbindAddress=127.0.0.1\n\
-         listenPort={listen}\nhaListenPort={ha}\n\
-         flushDiskType={flush}\n\
+         listenPort={listen}\nhaListenPort={ha}\n{flush}\
          storePathRootDir={store}\nstorePathCommitLog={store}/commitlog\n\
          autoCreateTopicEnable=false\nautoCreateSubscriptionGroup=false\n\
          mappedFileSizeCommitLog=16777216\nmappedFileSizeConsumeQueue=600000\n\
