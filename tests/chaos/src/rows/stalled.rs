@@ -5,6 +5,9 @@ use std::time::Duration;
 
 use futures::StreamExt;
 use futures::stream::FuturesUnordered;
+use harness::broker_proxy::{FrameAnswer, Passage};
+use harness::faults::{Point, Toxic};
+use harness::remoting::{code, status};
 use local_lambda::Signal;
 use tokio::time::{Instant, MissedTickBehavior};
 
@@ -12,8 +15,9 @@ use super::Bench;
 use crate::client::Outcome;
 use crate::cluster::Cluster;
 use crate::figures::{Figures, Measure};
-use crate::judge::{EventCopy, World, judge_clean};
-use crate::rig::Rig;
+use crate::judge::{EventCopy, World, judge_as_it_is, judge_clean};
+use crate::rig::{Rig, TRANSACTION_CHECK};
+use crate::waiting::eventually;
 
 /// Ten orders a second, if the machine has nothing else to do.
 const EVERY: Duration = Duration::from_millis(100);
@@ -38,17 +42,8 @@ pub(super) async fn run(bench: Bench<'_>) -> anyhow::Result<Figures> {
     let cluster = bench.own_cluster(Cluster::TUNING).await?;
     let rig = Rig::start(&cluster, bench.seed).await?.alone_on(&cluster);
     let stands = Duration::from_secs(bench.either(20, 60));
-    let stopping = async {
-        tokio::time::sleep(AROUND).await;
-        cluster.signal_broker(Signal::SIGSTOP).await;
-        tokio::time::sleep(stands).await;
-        cluster.signal_broker(Signal::SIGCONT).await;
-        let back = Instant::now();
-        tokio::time::sleep(AROUND).await;
-        back
-    };
     let every = bench.either(EVERY_BESIDE, EVERY);
-    let (outcomes, back) = load(&rig, every, stopping).await;
+    let (outcomes, back) = load(&rig, every, stopped_for(&cluster, stands)).await;
     let orders = outcomes.len();
     let other: Vec<_> = outcomes.iter().filter(|outcome| outcome.acked().is_none()).collect();
     // In a short run a call to the table may take too long. The judge settles unknown outcomes.
@@ -59,7 +54,7 @@ pub(super) async fn run(bench: Bench<'_>) -> anyhow::Result<Figures> {
     let slowest = rig.log.entries().iter().map(|entry| entry.took).max().unwrap_or_default();
     let mut figures = judge_clean(&rig).await?;
     let copies = figures.duplicate_copies;
-    let allowed = (u64::try_from(orders)? / ORDERS_PER_COPY).max(COPIES_AT_LEAST);
+    let allowed = copies_allowed(orders)?;
     // In a short run other rows use the machine at the same time: events that wait for the
     // processor are still pending when the broker asks about them.
     let are_few = bench.either(true, copies <= allowed);
@@ -75,7 +70,57 @@ pub(super) async fn run(bench: Bench<'_>) -> anyhow::Result<Figures> {
     figures.add_measure("slowest answer meanwhile", Measure::Longest(slowest));
     figures.add_measure("all confirmed after the broker's return", Measure::Longest(confirmed));
     rig.stop().await;
+    // Only a long run asserts how many copies there are.
+    if bench.either(false, true) {
+        let copies = Measure::Count(without_asking(bench, &cluster, stands).await?);
+        figures.add_measure("control: copies, with nobody asking what the broker has", copies);
+    }
     Ok(figures)
+}
+
+/// The control: transaction-check does not ask the broker whether it answers, nor what is on the
+/// topic. It takes the broker for one that answers, and for one that has none of the messages.
+/// Returns the copies, once these are more than are allowed.
+async fn without_asking(
+    bench: Bench<'_>,
+    cluster: &Cluster,
+    stands: Duration,
+) -> anyhow::Result<u64> {
+    let control = Rig::start(cluster, bench.seed).await?;
+    let questions = |passage: &Passage| {
+        matches!(passage.request, code::QUERY_MESSAGE | code::GET_BROKER_CONFIG)
+    };
+    let nothing = FrameAnswer {
+        code: status::QUERY_NOT_FOUND,
+        remark: "there is no such message".to_owned(),
+    };
+    let broker = &control.proxies_of(TRANSACTION_CHECK)?.broker;
+    let asked = broker.on(Point::Request, questions).inflict(Toxic::Answer(nothing));
+    let (outcomes, _) = load(&control, EVERY, stopped_for(cluster, stands)).await;
+    let allowed = copies_allowed(outcomes.len())?;
+    let copies = eventually("there are more copies than are allowed", async || {
+        let copies = judge_as_it_is(&control).await?.figures.duplicate_copies;
+        Ok((copies > allowed).then_some(copies))
+    })
+    .await?;
+    anyhow::ensure!(asked.struck() > 0, "transaction-check asked nothing");
+    control.stop().await;
+    Ok(copies)
+}
+
+/// Stops the broker for a while, and returns when it went on.
+async fn stopped_for(cluster: &Cluster, stands: Duration) -> Instant {
+    tokio::time::sleep(AROUND).await;
+    cluster.signal_broker(Signal::SIGSTOP).await;
+    tokio::time::sleep(stands).await;
+    cluster.signal_broker(Signal::SIGCONT).await;
+    let back = Instant::now();
+    tokio::time::sleep(AROUND).await;
+    back
+}
+
+fn copies_allowed(orders: usize) -> anyhow::Result<u64> {
+    Ok((u64::try_from(orders)? / ORDERS_PER_COPY).max(COPIES_AT_LEAST))
 }
 
 /// Why events have copies beyond the first.
