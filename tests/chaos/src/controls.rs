@@ -5,6 +5,7 @@
 //! tests runs them in place of a function. `whole_bodies` alone stands in for none: it reads one
 //! answer and ends.
 
+mod one_queue;
 mod whole_bodies;
 mod without_fence;
 mod without_guard;
@@ -43,11 +44,18 @@ pub enum Control {
     WithoutGuard,
     /// event-consumer takes an event that newer code raised for one that nobody can read.
     WithoutPatience,
+    /// transaction-check sweeps the events of both topics in one queue.
+    OneQueue,
 }
 
 impl Control {
-    const ALL: [Self; 4] =
-        [Self::WithoutFence, Self::WithoutSweep, Self::WithoutGuard, Self::WithoutPatience];
+    const ALL: [Self; 5] = [
+        Self::WithoutFence,
+        Self::WithoutSweep,
+        Self::WithoutGuard,
+        Self::WithoutPatience,
+        Self::OneQueue,
+    ];
 
     const fn name(self) -> &'static str {
         match self {
@@ -55,12 +63,13 @@ impl Control {
             Self::WithoutSweep => "without-sweep",
             Self::WithoutGuard => "without-guard",
             Self::WithoutPatience => "without-patience",
+            Self::OneQueue => "one-queue",
         }
     }
 
     const fn function(self) -> &'static str {
         match self {
-            Self::WithoutFence | Self::WithoutSweep => TRANSACTION_CHECK,
+            Self::WithoutFence | Self::WithoutSweep | Self::OneQueue => TRANSACTION_CHECK,
             Self::WithoutGuard | Self::WithoutPatience => EVENT_CONSUMER,
         }
     }
@@ -92,6 +101,7 @@ pub async fn run() -> anyhow::Result<()> {
         Control::WithoutSweep => without_sweep::run().await,
         Control::WithoutGuard => without_guard::run().await,
         Control::WithoutPatience => without_patience::run().await,
+        Control::OneQueue => one_queue::run().await,
     }
 }
 

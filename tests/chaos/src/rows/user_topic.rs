@@ -2,14 +2,19 @@
 
 use std::time::Duration;
 
+use futures::future::try_join_all;
+use harness::broker_proxy::{FrameAnswer, sends};
+use harness::faults::{Point, Toxic};
 use harness::provision::{create_topics, delete_topic};
+use harness::remoting::status;
 use tokio::time::Instant;
 
 use super::Bench;
 use crate::cluster::Cluster;
+use crate::controls::Control;
 use crate::figures::{Figures, Measure};
-use crate::judge::judge_clean;
-use crate::rig::Rig;
+use crate::judge::{Records, judge_clean};
+use crate::rig::{CREATE_ORDER, Crew, Rig};
 use crate::waiting::eventually;
 
 /// Less than a look of the sweep takes if each event times out.
@@ -18,17 +23,25 @@ const FINISHED_WITHIN: Duration = Duration::from_secs(20);
 /// The same beside other rows: a look of the sweep at 20 events that time out takes a minute.
 const FINISHED_WITHIN_BESIDE: Duration = Duration::from_secs(45);
 
+/// Orders whose events wait for the sweep.
+const SWEPT: u64 = 3;
+
+/// The time between two looks of the sweep.
+const LOOK: Duration = Duration::from_secs(5);
+
 pub(super) async fn run(bench: Bench<'_>) -> anyhow::Result<Figures> {
     let cluster = bench.own_cluster(Cluster::TUNING).await?;
-    let rig = Rig::start(&cluster, bench.seed).await?.alone_on(&cluster);
-    let names = &rig.system.names;
-    delete_topic(&rig.system.endpoints, cluster.broker(), &names.user_topic).await?;
-    let gone = Instant::now();
+    let one_queue = Rig::start_with(&cluster, bench.seed, Crew::default(), |options| {
+        Control::OneQueue.stand_in(options);
+    });
+    let (rig, control) = tokio::try_join!(Rig::start(&cluster, bench.seed), one_queue)?;
+    let rig = rig.alone_on(&cluster);
     // An account allows 60 logins in a row, and some were used to probe the system.
     let logins: u64 = bench.either(20, 50);
-    for _ in 0..logins {
-        rig.log_in().await?;
-    }
+    let (gone, _) = tokio::try_join!(
+        without_user_topic(&rig, &cluster, logins),
+        without_user_topic(&control, &cluster, 1)
+    )?;
     let mut slowest = Duration::ZERO;
     for round in 0..bench.either(3, 10) {
         rig.create_all(&format!("order-{round}"), 3).await;
@@ -36,6 +49,8 @@ pub(super) async fn run(bench: Bench<'_>) -> anyhow::Result<Figures> {
     }
     let limit = bench.either(FINISHED_WITHIN_BESIDE, FINISHED_WITHIN);
     anyhow::ensure!(slowest < limit, "orders were finished after {slowest:?}");
+    let (swept, standing) = swept(&rig, &control).await?;
+    anyhow::ensure!(swept < limit, "orders that the sweep sent were finished after {swept:?}");
     eventually("a metric says that events can't be sent", async || {
         let deferred = rig.metric("EventsDeferred")?;
         Ok(deferred.is_some_and(|deferred| deferred > 0.0).then_some(()))
@@ -44,15 +59,62 @@ pub(super) async fn run(bench: Bench<'_>) -> anyhow::Result<Figures> {
     // This takes two minutes; the short form of row W1 waits for it.
     let known =
         if bench.either(false, true) { Some(until_health_says_so(&rig).await?) } else { None };
-    create_topics(&rig.system.endpoints, names).await?;
+    create_topics(&rig.system.endpoints, &rig.system.names).await?;
     let mut figures = judge_clean(&rig).await?;
     figures.faults = logins;
     figures.add_measure("orders finished within", Measure::Longest(slowest));
+    figures.add_measure("orders that the sweep sent finished within", Measure::Longest(swept));
+    figures.add_measure("control: of these stand, with one queue for both topics", standing);
     if let Some(known) = known {
         figures.add_measure("until health said so", Measure::Longest(known.duration_since(gone)));
     }
+    // Until now it ended its half messages, which the broker counts with the other system's.
+    control.stop().await;
     rig.stop().await;
     Ok(figures)
+}
+
+/// Deletes the users' topic, and raises events that cannot be sent. Returns when it was deleted.
+async fn without_user_topic(
+    rig: &Rig<'_>,
+    cluster: &Cluster,
+    logins: u64,
+) -> anyhow::Result<Instant> {
+    delete_topic(&rig.system.endpoints, cluster.broker(), &rig.system.names.user_topic).await?;
+    let gone = Instant::now();
+    for _ in 0..logins {
+        rig.log_in().await?;
+    }
+    Ok(gone)
+}
+
+/// How long it takes until orders are finished that need the sweep, and how many of such orders
+/// still stand in the control, whose sweep gets as much time and one more look.
+async fn swept(rig: &Rig<'_>, control: &Rig<'_>) -> anyhow::Result<(Duration, Measure)> {
+    let (_, waiting) = tokio::try_join!(create_without_half(rig), create_without_half(control))?;
+    let took = rig.until_finished("orders that the sweep sends are finished").await?;
+    tokio::time::sleep(LOOK).await;
+    let records = Records::read(control).await?;
+    let unfinished = records.unfinished();
+    let standing = waiting.iter().filter(|order_id| unfinished.contains(order_id)).count();
+    let standing = u64::try_from(standing)?;
+    anyhow::ensure!(standing == SWEPT, "with one queue, {standing} of {SWEPT} orders stand");
+    Ok((took, Measure::Share { part: standing, whole: SWEPT }))
+}
+
+/// Creates orders while the broker refuses their half messages, so that the sweep has to send their
+/// events. Returns their ids.
+async fn create_without_half(rig: &Rig<'_>) -> anyhow::Result<Vec<String>> {
+    let refused = FrameAnswer {
+        code: status::SERVICE_NOT_AVAILABLE,
+        remark: "no message is accepted at the moment".to_owned(),
+    };
+    let broker = &rig.proxies_of(CREATE_ORDER)?.broker;
+    let refused = broker.on(Point::Request, sends()).inflict(Toxic::Answer(refused));
+    let keys: Vec<_> = (0..SWEPT).map(|n| format!("swept-{n}")).collect();
+    let created = try_join_all(keys.iter().map(|key| rig.settle(key))).await?;
+    anyhow::ensure!(refused.struck() > 0, "no half message was refused");
+    Ok(created)
 }
 
 async fn until_health_says_so(rig: &Rig<'_>) -> anyhow::Result<Instant> {
