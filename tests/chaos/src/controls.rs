@@ -5,6 +5,7 @@
 //! tests runs them in place of a function. `whole_bodies` alone stands in for none: it reads one
 //! answer and ends.
 
+mod in_turn;
 mod one_queue;
 mod whole_bodies;
 mod without_fence;
@@ -44,16 +45,19 @@ pub enum Control {
     WithoutGuard,
     /// event-consumer takes an event that newer code raised for one that nobody can read.
     WithoutPatience,
+    /// event-consumer asks brokers in turn, and waits for each.
+    InTurn,
     /// transaction-check sweeps the events of both topics in one queue.
     OneQueue,
 }
 
 impl Control {
-    const ALL: [Self; 5] = [
+    const ALL: [Self; 6] = [
         Self::WithoutFence,
         Self::WithoutSweep,
         Self::WithoutGuard,
         Self::WithoutPatience,
+        Self::InTurn,
         Self::OneQueue,
     ];
 
@@ -63,6 +67,7 @@ impl Control {
             Self::WithoutSweep => "without-sweep",
             Self::WithoutGuard => "without-guard",
             Self::WithoutPatience => "without-patience",
+            Self::InTurn => "in-turn",
             Self::OneQueue => "one-queue",
         }
     }
@@ -70,7 +75,7 @@ impl Control {
     const fn function(self) -> &'static str {
         match self {
             Self::WithoutFence | Self::WithoutSweep | Self::OneQueue => TRANSACTION_CHECK,
-            Self::WithoutGuard | Self::WithoutPatience => EVENT_CONSUMER,
+            Self::WithoutGuard | Self::WithoutPatience | Self::InTurn => EVENT_CONSUMER,
         }
     }
 
@@ -101,6 +106,7 @@ pub async fn run() -> anyhow::Result<()> {
         Control::WithoutSweep => without_sweep::run().await,
         Control::WithoutGuard => without_guard::run().await,
         Control::WithoutPatience => without_patience::run().await,
+        Control::InTurn => in_turn::run().await,
         Control::OneQueue => one_queue::run().await,
     }
 }

@@ -10,9 +10,10 @@ use tokio::time::Instant;
 
 use super::Bench;
 use crate::cluster::Cluster;
+use crate::controls::Control;
 use crate::figures::{Figures, Measure};
 use crate::judge::{Records, World, judge_clean, rest};
-use crate::rig::{EVENT_CONSUMER, FAULT_LIMIT, Rig};
+use crate::rig::{Crew, EVENT_CONSUMER, FAULT_LIMIT, Rig};
 use crate::waiting::eventually;
 
 /// One broker must not delay the other's events. They may take so much longer, which is less than
@@ -57,7 +58,34 @@ pub(super) async fn run(bench: Bench<'_>) -> anyhow::Result<Figures> {
         Measure::Longest(returned),
     );
     rig.stop().await;
+    // Only a long run asserts times.
+    if bench.either(false, true) {
+        let took = asked_in_turn(bench, &cluster, &second, orders).await?;
+        anyhow::ensure!(took > both + LONGER_AT_MOST, "asked in turn, it took {took:?}");
+        figures.add_measure(
+            "control: the same beside a silent one, with brokers asked in turn",
+            Measure::Longest(took),
+        );
+    }
     Ok(figures)
+}
+
+/// The control: event-consumer asks brokers in turn, and waits for the silent one each time.
+async fn asked_in_turn(
+    bench: Bench<'_>,
+    cluster: &Cluster,
+    second: &str,
+    orders: u64,
+) -> anyhow::Result<Duration> {
+    let control = Rig::start_with(cluster, bench.seed, Crew::default(), |options| {
+        Control::InTurn.stand_in(options);
+    })
+    .await?;
+    rest(&control).await?;
+    let relay = control.proxies_of(EVENT_CONSUMER)?.broker.relay_before(second)?;
+    let took = beside_a_silent_one(&control, relay, 0, orders).await?;
+    control.stop().await;
+    Ok(took)
 }
 
 pub(super) async fn on_second(rig: &Rig<'_>) -> anyhow::Result<usize> {
