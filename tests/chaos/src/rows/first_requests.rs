@@ -1,5 +1,6 @@
 //! X2: many first requests at once, from nothing.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use super::Bench;
@@ -17,17 +18,22 @@ pub(super) async fn run(bench: Bench<'_>) -> anyhow::Result<Figures> {
         options.instances_max = 64;
     })
     .await?;
-    let mut created = 0;
+    let (mut created, mut started_again) = (0, 0);
     for round in 0..rounds {
         rest(&rig).await?;
         rig.kill_all(CREATE_ORDER).await?;
         created += u64::try_from(rig.create_all(&format!("first-{round}"), at_once).await.len())?;
-        let started = rig.system.host.instances(CREATE_ORDER)?.len();
-        anyhow::ensure!(started > 1, "{started} process served all requests");
+        let started = processes(&rig)?;
+        anyhow::ensure!(started.len() > 1, "{} process served all requests", started.len());
+        // The control: as many requests at once to processes that are there.
+        rig.create_all(&format!("again-{round}"), at_once).await;
+        let again = processes(&rig)?.difference(&started).count();
+        anyhow::ensure!(again < started.len(), "{again} processes started again");
+        started_again += u64::try_from(again)?;
     }
     let entries = rig.log.entries();
-    let first: Vec<_> = entries.iter().filter(|entry| entry.key.starts_with("first")).collect();
-    for entry in &first {
+    let of = |prefix| entries.iter().filter(move |entry| entry.key.starts_with(prefix));
+    for entry in of("first") {
         // While a machine starts so many processes, a call to the table may take too long.
         let honest = matches!(
             entry.outcome,
@@ -35,8 +41,12 @@ pub(super) async fn run(bench: Bench<'_>) -> anyhow::Result<Figures> {
         );
         anyhow::ensure!(honest, "a first request was answered {:?}", entry.outcome);
     }
-    let slowest = first.iter().map(|entry| entry.took).max().unwrap_or_default();
+    let slowest_of = |prefix| of(prefix).map(|entry| entry.took).max().unwrap_or_default();
+    let (slowest, slowest_again) = (slowest_of("first"), slowest_of("again"));
     anyhow::ensure!(slowest < TIME_OUT, "an answer took {slowest:?}");
+    // In a short run other rows use the machine at the same time.
+    let are_slower = bench.either(true, slowest_again < slowest);
+    anyhow::ensure!(are_slower, "{slowest:?} for first requests, {slowest_again:?} for others");
     let mut figures = judge_clean(&rig).await?;
     figures.faults = rounds * at_once;
     figures.add_measure(
@@ -44,6 +54,17 @@ pub(super) async fn run(bench: Bench<'_>) -> anyhow::Result<Figures> {
         Measure::Share { part: created, whole: rounds * at_once },
     );
     figures.add_measure("slowest of the first answers", Measure::Longest(slowest));
+    figures.add_measure(
+        "control: slowest of as many answers of processes that were there",
+        Measure::Longest(slowest_again),
+    );
+    let started_again = Measure::Count(started_again);
+    figures.add_measure("control: processes that started for them", started_again);
     rig.stop().await;
     Ok(figures)
+}
+
+fn processes(rig: &Rig<'_>) -> anyhow::Result<BTreeSet<u32>> {
+    let instances = rig.system.host.instances(CREATE_ORDER)?;
+    Ok(instances.into_iter().map(|instance| instance.pid).collect())
 }
