@@ -80,7 +80,7 @@ How to read it:
 - *Fenced*: attempts that a check-back retired before their put. *Stored after ROLLBACK*: attempts that were fenced or rolled back and created their order all the same. *COMMIT and ROLLBACK*: attempts for which both were seen on the wire. A ROLLBACK of a message that is on the topic already, which makes no second copy, is not counted.
 - *Visible* is from the request to the event's first copy on the topic. *At rest after* is from the end of a fault, or of a round of them, until no half message is open and no event is pending, or until what the row waits for after each of its faults has come; of all recoveries of a row it is the longest. A row that takes longer than its bound has failed, unless it leaves thousands of events to be worked off.
 - *Bound*: with no failure in N orders, fewer than 3/N fail, with a confidence of 95 %.
-- *Controls* are functions without the fence, without the sweep, or without the conditions that guard effects. They must break what the row proves, or the row fails.
+- *Controls* are runs without one part: a function without the fence, the sweep or the conditions that guard effects, a question that is not asked, a broker with another setting. They must break what the row proves, or the row fails.
 ";
 
 const COLUMNS: &[&str] = &[
