@@ -71,7 +71,9 @@ pub(super) async fn unreadable(bench: Bench<'_>) -> anyhow::Result<Figures> {
 pub(super) async fn bombs(bench: Bench<'_>) -> anyhow::Result<Figures> {
     let rig = Rig::start(bench.cluster, bench.seed).await?;
     let mut buried = Buried::because("inflated");
-    let bombs = bombs_of(bench.either(256, 1024))?;
+    let mebibytes = bench.either(256, 1024);
+    // This takes seconds, in which no row that runs beside this one would see what it waits for.
+    let bombs = tokio::task::spawn_blocking(move || bombs_of(mebibytes)).await??;
     let answers = KeptAnswers::of(&rig)?;
     buried.round(&rig, bombs.clone()).await?;
     let read_whole = answers.read_whole(&rig).await?;

@@ -148,7 +148,8 @@ pub(super) async fn rolled_back(rig: &Rig<'_>, attempt: &Attempt) -> anyhow::Res
 const BETWEEN_TRIES: Duration = Duration::from_secs(1);
 
 /// Requests an order and causes a fault in a window, while the client waits. If an order does not
-/// reach the window, another one is requested, until [`FAULT_LIMIT`] is over.
+/// reach the window, or create-order has given up what is held before the fault is caused, another
+/// one is requested, until [`FAULT_LIMIT`] is over.
 pub(super) async fn amid<T>(
     rig: &Rig<'_>,
     key: &str,
@@ -168,8 +169,13 @@ pub(super) async fn amid<T>(
             _ = &mut creating => None,
         };
         if let Some(stopped) = stopped {
-            let (outcome, done) = tokio::join!(creating, fault(stopped));
-            return Ok((outcome, done?));
+            let instances = rig.system.host.instances(CREATE_ORDER)?;
+            if instances.iter().any(|instance| instance.busy) {
+                let (outcome, done) = tokio::join!(creating, fault(stopped));
+                return Ok((outcome, done?));
+            }
+            stopped.release();
+            creating.await;
         }
         missed += 1;
         tokio::time::sleep(BETWEEN_TRIES).await;
