@@ -267,8 +267,8 @@ fn each_answer_has_the_shape_that_clients_know() {
         shapes.add("the service is alive", get("/health")).await;
         until_ready(app).await;
         shapes.add("the service is ready", get("/health/ready")).await;
-        shapes.add("the API is shown", get("/docs")).await;
-        shapes.add("the API is described", get("/docs/openapi.yaml")).await;
+        shapes.add("the API is not shown, because ApiDocs is off", get("/docs")).await;
+        shapes.add("its files are not served", get("/docs/openapi.yaml")).await;
         shapes.add("the keys are fetched", get("/.well-known/jwks.json")).await;
         shapes.add("there is no such route", get("/v1/nowhere")).await;
         let user = registers(&mut shapes, app).await;
