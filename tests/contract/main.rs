@@ -33,6 +33,7 @@ macro_rules! on_both {
 mod deployment;
 mod dynamodb_tables;
 mod memory;
+mod old_routes;
 mod order_items;
 mod order_life;
 mod products;

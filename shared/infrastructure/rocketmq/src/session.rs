@@ -14,11 +14,11 @@ use application::outcome::Failure;
 use application::ports::{Clock, Topic};
 use cheetah_string::CheetahString;
 use domain::timestamp::Timestamp;
+use futures::future::join_all;
 use rocketmq_client_rust::{DefaultMQProducer, client_config_for_managed_domain};
 use rocketmq_protocol::protocol::remoting_command::RemotingCommand;
 use rocketmq_protocol::protocol::route::topic_route_data::TopicRouteData;
-use tokio::sync::{Mutex, oneshot};
-use tokio::time::Instant;
+use tokio::sync::{Mutex, oneshot, watch};
 
 use crate::call::{millis_left, within};
 use crate::client::{ROUTE_INTERVAL, RocketmqClient};
@@ -40,6 +40,10 @@ const CLOSE_TIMEOUT: Duration = Duration::from_secs(1);
 /// How long it may take to read a known route again.
 const REFRESH_LIMIT: Duration = Duration::from_secs(3);
 
+/// How long a sender waits for a current route before it uses the old one. A name server answers
+/// within a millisecond.
+const REFRESH_AWAITED_FOR: Duration = Duration::from_millis(100);
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Role {
     /// Sends messages and raw requests.
@@ -57,6 +61,7 @@ pub(crate) struct Session {
     /// The name server that the session uses, if it was chosen from several.
     name_server: Option<CheetahString>,
     config: RocketmqConfig,
+    clock: Arc<dyn Clock>,
     routes: RwLock<HashMap<Topic, Route>>,
     /// The brokers that keep an index of their messages, by address.
     indexed: RwLock<HashSet<CheetahString>>,
@@ -64,16 +69,32 @@ pub(crate) struct Session {
     proven_at_ms: AtomicI64,
     /// Whether a call has failed. Then the next call gets a new session.
     suspect: AtomicBool,
+    /// How long calls wait for the producer's current routes. `None` while it has them.
+    renewing: watch::Sender<Option<Deadline>>,
 }
 
-/// A route, and when it was last requested.
+/// A route, and when it was last requested for the session and its producer, in wall-clock time: a
+/// monotonic clock may stand still while a process is frozen.
 struct Route {
     masters: Vec<Master>,
-    requested_at: Instant,
+    requested_at: Timestamp,
+}
+
+impl Route {
+    /// Whether there may be new brokers, or some that take no more messages. If the clock was set
+    /// back, the age is not known.
+    fn is_old(&self, now: Timestamp) -> bool {
+        now < self.requested_at || now.since(self.requested_at) >= ROUTE_INTERVAL
+    }
 }
 
 impl Session {
-    async fn open(client: RocketmqClient, role: Role, at: Timestamp) -> Result<Self, Failure> {
+    async fn open(
+        client: RocketmqClient,
+        role: Role,
+        clock: Arc<dyn Clock>,
+    ) -> Result<Self, Failure> {
+        let at = clock.now();
         let config = client.config();
         let role_name = match role {
             Role::Sender => "sender",
@@ -111,10 +132,12 @@ impl Session {
             lanes,
             name_server,
             config: config.clone(),
+            clock,
             routes: RwLock::default(),
             indexed: RwLock::default(),
             proven_at_ms: AtomicI64::new(at.as_millis()),
             suspect: AtomicBool::new(false),
+            renewing: watch::Sender::new(None),
         };
         if let Err(failure) = session.warm_up().await {
             session.close().await;
@@ -176,11 +199,10 @@ impl Session {
         routes.get(&topic).map(|route| route.masters.clone())
     }
 
-    /// The topics whose routes were requested so long ago that there may be new brokers. This call
+    /// The topics whose routes were requested so long ago that they may have changed. This call
     /// marks them as requested now.
-    fn old_routes(&self) -> Vec<Topic> {
-        let now = Instant::now();
-        let is_old = |route: &Route| now - route.requested_at >= ROUTE_INTERVAL;
+    fn old_routes(&self, now: Timestamp) -> Vec<Topic> {
+        let is_old = |route: &Route| route.is_old(now);
         // Every call looks, and few find an old one.
         if !self.routes.read().unwrap_or_else(PoisonError::into_inner).values().any(is_old) {
             return Vec::new();
@@ -192,6 +214,58 @@ impl Session {
             *topic
         })
         .collect()
+    }
+
+    /// Reads routes again. Returns whether all could be read.
+    async fn read_routes(&self, topics: &[Topic]) -> bool {
+        let mut all_read = true;
+        for topic in topics {
+            let read = self.read_route(*topic, Deadline::after(REFRESH_LIMIT)).await;
+            if let Err(failure) = read {
+                all_read = false;
+                tracing::warn!(cause = %failure.cause, "rocketmq.route_not_refreshed");
+            }
+        }
+        all_read
+    }
+
+    /// Gives the producer current routes. It has routes of its own, which the client reads every
+    /// [`ROUTE_INTERVAL`]: a process that was frozen longer would send its first message by the old
+    /// ones, to a broker that may have been closed meanwhile.
+    async fn renew_producer(&self, topics: &[Topic], awaited_until: Deadline) {
+        join_all(topics.iter().map(|topic| self.renew_route(*topic))).await;
+        // An answer from before a freeze ends no later wait.
+        self.renewing.send_if_modified(|renewing| {
+            let is_ours = *renewing == Some(awaited_until);
+            if is_ours {
+                *renewing = None;
+            }
+            is_ours
+        });
+    }
+
+    async fn renew_route(&self, topic: Topic) {
+        if self.producer.is_none() {
+            return;
+        }
+        if let Ok(lane) = self.lane().await {
+            let name = self.config.topic_name(topic).into();
+            // The client limits the time, and keeps the old route if there is no other.
+            Box::pin(lane.refresh_topic_route(&name)).await;
+        }
+    }
+
+    /// Waits until the producer has current routes, if it is about to get them. Without an answer
+    /// from a name server, it goes on with the old ones: after a quarter of the remaining time at
+    /// the latest, so that a call never fails because of this.
+    async fn renewed(&self, deadline: Deadline) {
+        let mut renewing = self.renewing.subscribe();
+        let Some(awaited_until) = *renewing.borrow_and_update() else { return };
+        let limit = awaited_until.or_earlier(Deadline::after(deadline.remaining() / 4));
+        let renewed = async { renewing.wait_for(Option::is_none).await.map(drop) };
+        if within(limit, "renewing the routes", renewed).await.is_err() {
+            tracing::debug!("rocketmq.old_route_used");
+        }
     }
 
     /// The address of a master of a topic. The route is read again if the master is not known.
@@ -218,6 +292,8 @@ impl Session {
         topic: Topic,
         deadline: Deadline,
     ) -> Result<Vec<Master>, Failure> {
+        // The answer may be read long after it was sent, if the process is frozen meanwhile.
+        let requested_at = self.clock.now();
         let route = self.topic_route(topic, deadline).await?;
         let found = route.as_ref().map(masters).unwrap_or_default();
         if found.is_empty() {
@@ -226,8 +302,9 @@ impl Session {
             return Err(unavailable(Missing(missing)));
         }
         let mut routes = self.routes.write().unwrap_or_else(PoisonError::into_inner);
-        let route = Route { masters: found.clone(), requested_at: Instant::now() };
-        routes.insert(topic, route);
+        let unknown = Route { masters: Vec::new(), requested_at };
+        // Only a refresh, which marks it, is also for the producer.
+        routes.entry(topic).or_insert(unknown).masters.clone_from(&found);
         Ok(found)
     }
 
@@ -323,8 +400,14 @@ impl Sessions {
 
     /// The current session, or a new one if none is open, a call on it has failed, its name server
     /// has none of the routes that another one has, or its last success is more than 30 s ago.
-    /// Callers wait while a new one is opened.
+    /// Callers wait while a new one is opened, and senders briefly while old routes are read again.
     pub(crate) async fn acquire(&self, deadline: Deadline) -> Result<Arc<Session>, Failure> {
+        let session = self.current(deadline).await?;
+        session.renewed(deadline).await;
+        Ok(session)
+    }
+
+    async fn current(&self, deadline: Deadline) -> Result<Arc<Session>, Failure> {
         let mut current = within(deadline, "waiting for a session", self.current.lock()).await?;
         if let Some(session) = current.as_ref().filter(|session| session.is_sound(self.now())) {
             self.refresh_routes(session);
@@ -343,7 +426,7 @@ impl Sessions {
     /// of one call might never be enough.
     async fn open(&self, deadline: Deadline) -> Result<Arc<Session>, Failure> {
         let (sender, receiver) = oneshot::channel();
-        let opening = Session::open(self.client.clone(), self.role, self.now());
+        let opening = Session::open(self.client.clone(), self.role, Arc::clone(&self.clock));
         let current = Arc::downgrade(&self.current);
         self.client.in_background("rocketmq.open_session", async move {
             if let Err(Ok(late)) = sender.send(opening.await) {
@@ -355,24 +438,23 @@ impl Sessions {
         opened.map(Arc::new)
     }
 
-    /// Reads old routes again in the background, so that they include brokers that were started or
-    /// restarted. If that fails and another name server has a route, the next call gets a session
-    /// with that one; otherwise the old routes stay.
+    /// Reads old routes again in the background: the session's, to know brokers that were started or
+    /// restarted, and the producer's, to send nothing to those that were closed. If that fails and
+    /// another name server has a route, the next call gets a session with that one; otherwise the
+    /// old routes stay.
     fn refresh_routes(&self, session: &Arc<Session>) {
-        let old = session.old_routes();
+        let old = session.old_routes(self.now());
         if old.is_empty() {
             return;
         }
+        let awaited_until = Deadline::after(REFRESH_AWAITED_FOR);
+        if session.producer.is_some() {
+            session.renewing.send_replace(Some(awaited_until));
+        }
         let (session, client) = (Arc::clone(session), self.client.downgrade());
         self.client.in_background("rocketmq.refresh_routes", async move {
-            let mut all_read = true;
-            for topic in old {
-                let read = session.read_route(topic, Deadline::after(REFRESH_LIMIT)).await;
-                if let Err(failure) = read {
-                    all_read = false;
-                    tracing::warn!(cause = %failure.cause, "rocketmq.route_not_refreshed");
-                }
-            }
+            let renewing = session.renew_producer(&old, awaited_until);
+            let (all_read, ()) = futures::join!(session.read_routes(&old), renewing);
             if all_read {
                 return;
             }

@@ -88,7 +88,7 @@ async fn asked_in_turn(
     Ok(took)
 }
 
-pub(super) async fn on_second(rig: &Rig<'_>) -> anyhow::Result<usize> {
+async fn on_second(rig: &Rig<'_>) -> anyhow::Result<usize> {
     Ok(World::copies_on(rig, SECOND_BROKER).await?.len())
 }
 
