@@ -1,6 +1,7 @@
 //! What health reads from its environment.
 
 use dynamodb::config::{CatalogTable, KeysTable, OrdersTable, UsersTable};
+use platform::cluster::{TlsCa, TopicName};
 use platform::name_servers::NameServerAddresses;
 
 platform::configuration! {
@@ -8,6 +9,10 @@ platform::configuration! {
         /// The name servers, which list the brokers.
         pub name_servers: NameServerAddresses =
             |settings| settings.required("ROCKETMQ_NAMESRV_ADDR", NameServerAddresses::parse),
+        /// The topic for whose brokers it asks.
+        pub order_topic: TopicName = |settings| Some(TopicName::of_orders(settings)),
+        /// Without it, connections to name servers are in plain text.
+        pub tls_ca: Option<TlsCa> = |settings| Some(TlsCa::optional(settings)),
         /// Whether orders are created while no broker can be reached.
         pub accept_without_broker: bool =
             |settings| Some(settings.or_default("ACCEPT_WITHOUT_BROKER", true, str::parse)),

@@ -12,7 +12,7 @@ use lambda_http::Request;
 use lambda_http::RequestExt;
 use lambda_http::http::{Method, StatusCode};
 use platform::clock::SystemClock;
-use platform::name_servers::TcpNameServers;
+use platform::name_servers::RemotingNameServers;
 use web::route::unmatched;
 use web::{Problem, Response, respond};
 
@@ -22,7 +22,7 @@ const RETRY_AFTER: Duration = Duration::from_secs(5);
 
 /// Answers the health routes, and every request that matches no route.
 pub struct Handler {
-    pub assess: AssessHealth<DynamoTables, TcpNameServers, DynamoAggregates, SystemClock>,
+    pub assess: AssessHealth<DynamoTables, RemotingNameServers, DynamoAggregates, SystemClock>,
 }
 
 impl Handler {

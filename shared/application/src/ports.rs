@@ -35,7 +35,7 @@ pub use dead_letters::{
     DeadLetter, DeadLetterChannel, DeadLetterId, DeadLetterMoves, DeadLetterReader,
     DeadLetterRemoval, DeadLetterSummary, InvalidDeadLetterId, LetterNotFound, MoveCancelled,
 };
-pub use health::{NameServers, Tables};
+pub use health::{NameServers, OrderRoute, Tables};
 pub use identity::IdentitySource;
 pub use orders::{
     Fences, IdempotencyKey, OrderCreation, OrderKeys, OrderListing, OrderPosition, OrderReader,

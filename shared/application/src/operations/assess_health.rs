@@ -7,7 +7,7 @@ use domain::timestamp::Timestamp;
 
 use crate::lifetimes;
 use crate::ports::pending::PendingEventAges;
-use crate::ports::{Clock, NameServers, Tables};
+use crate::ports::{Clock, NameServers, OrderRoute, Tables};
 
 /// How long an event may be pending: until the sweep has looked at it, and as long again.
 const PENDING_MAX: Duration = lifetimes::SWEEP_AFTER.saturating_mul(2);
@@ -72,9 +72,9 @@ where
     }
 
     async fn assess(&self, now: Timestamp) -> Health {
-        let (tables, reachable, late) = futures::join!(
+        let (tables, route, late) = futures::join!(
             self.tables.readable(),
-            self.name_servers.reachable(),
+            self.name_servers.order_route(),
             self.events.any_pending_before(now.minus(PENDING_MAX)),
         );
         if let Err(failure) = tables {
@@ -85,8 +85,12 @@ where
             return Health::Unavailable(vec!["a table that orders need can't be read"]);
         }
         let mut reasons = Vec::new();
-        if !reachable {
-            reasons.push("no RocketMQ name server accepts a connection");
+        match route {
+            OrderRoute::Known => {}
+            OrderRoute::NoBroker => {
+                reasons.push("no RocketMQ broker takes messages of the order topic");
+            }
+            OrderRoute::NoAnswer => reasons.push("no RocketMQ name server answers"),
         }
         match late {
             Ok(false) => {}
@@ -101,7 +105,7 @@ where
         }
         if reasons.is_empty() {
             Health::Ready
-        } else if reachable || self.accept_without_broker {
+        } else if route == OrderRoute::Known || self.accept_without_broker {
             // A late event does not prevent new orders.
             Health::Degraded(reasons)
         } else {

@@ -6,12 +6,14 @@
 //! - [`clock`], [`identity`]: the wall clock and new identifiers, which are made only here
 //! - [`mail_sender`]: from whom mails come
 //! - [`deadline`]: the time that Lambda leaves for an invocation
-//! - [`name_servers`]: whether a name server accepts a connection
+//! - [`cluster`]: settings of a RocketMQ cluster that several adapters read
+//! - [`name_servers`]: whether a name server knows a broker that takes orders' events
 //! - [`failure`]: an error with all its causes, on one line
 
 #![warn(missing_docs)]
 
 pub mod clock;
+pub mod cluster;
 pub mod deadline;
 pub mod failure;
 pub mod identity;

@@ -1,13 +1,20 @@
-//! The addresses of the name servers, and whether one of them accepts a connection.
+//! The addresses of the name servers, and whether one of them knows a broker that takes orders'
+//! events.
+
+mod exchange;
+mod route;
 
 use std::net::SocketAddr;
-use std::time::Duration;
 
-use application::ports::NameServers;
+use application::ports::{NameServers, OrderRoute};
 use futures::StreamExt;
 use futures::stream::FuturesUnordered;
-use tokio::net::TcpStream;
-use tokio::time::timeout;
+
+use crate::cluster::{TlsCa, TopicName};
+use crate::failure::failure_chain;
+pub use exchange::InvalidAuthority;
+use exchange::{Exchange, ExchangeError};
+use route::RouteError;
 
 /// The addresses of name servers, as the setting `ROCKETMQ_NAMESRV_ADDR` lists them.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -67,60 +74,258 @@ fn is_dns_name(host: &str) -> bool {
     host.len() <= 253 && host.split('.').all(is_label)
 }
 
-/// Probes name servers by opening a TCP connection and closing it again.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct TcpNameServers {
+/// Asks name servers for the route of the order topic, without `RocketMQ`'s client, whose crates would
+/// make a small function large. A name server checks no signature, so it needs no credentials.
+#[derive(Clone)]
+pub struct RemotingNameServers {
     addresses: NameServerAddresses,
+    topic: TopicName,
+    exchange: Exchange,
 }
 
-impl TcpNameServers {
-    /// How long one name server may take to accept, including the DNS look-up.
-    const CONNECT_TIME_MAX: Duration = Duration::from_millis(500);
-
+impl RemotingNameServers {
     /// Opens no connection yet.
-    pub const fn new(addresses: NameServerAddresses) -> Self {
-        Self { addresses }
+    ///
+    /// # Errors
+    ///
+    /// [`InvalidAuthority`], if `tls_ca` has no certificate that can be read.
+    pub fn new(
+        addresses: NameServerAddresses,
+        topic: TopicName,
+        tls_ca: Option<&TlsCa>,
+    ) -> Result<Self, InvalidAuthority> {
+        Ok(Self { addresses, topic, exchange: Exchange::new(tls_ca)? })
     }
-}
 
-impl NameServers for TcpNameServers {
-    async fn reachable(&self) -> bool {
-        let mut attempts: FuturesUnordered<_> = self.addresses.iter().map(accepts).collect();
-        while let Some(accepted) = attempts.next().await {
-            if accepted {
-                return true;
+    async fn ask(&self, address: &str) -> OrderRoute {
+        match self.takes_messages(address).await {
+            Ok(true) => OrderRoute::Known,
+            Ok(false) => {
+                let topic = self.topic.as_str();
+                tracing::warn!(
+                    server = address,
+                    topic,
+                    "a name server knows no broker that takes messages of the order topic"
+                );
+                OrderRoute::NoBroker
+            }
+            Err(error) => {
+                tracing::warn!(
+                    server = address,
+                    error = %failure_chain(&error),
+                    "a name server does not answer with a route"
+                );
+                OrderRoute::NoAnswer
             }
         }
-        false
+    }
+
+    async fn takes_messages(&self, address: &str) -> Result<bool, AskError> {
+        let answer = self.exchange.ask(address, &route::request(&self.topic)).await?;
+        Ok(route::takes_messages(&answer)?)
     }
 }
 
-async fn accepts(address: &str) -> bool {
-    let connection = timeout(TcpNameServers::CONNECT_TIME_MAX, TcpStream::connect(address)).await;
-    matches!(connection, Ok(Ok(_)))
+/// Why a name server's answer says nothing of a route.
+#[derive(Debug, thiserror::Error)]
+enum AskError {
+    #[error("there is no answer")]
+    NotAnswered(#[from] ExchangeError),
+    #[error("the answer has no route")]
+    NoRoute(#[from] RouteError),
+}
+
+impl NameServers for RemotingNameServers {
+    async fn order_route(&self) -> OrderRoute {
+        let asked = self.addresses.iter().map(|address| self.ask(address));
+        let mut answers: FuturesUnordered<_> = asked.collect();
+        let mut found = OrderRoute::NoAnswer;
+        while let Some(answer) = answers.next().await {
+            match answer {
+                OrderRoute::Known => return OrderRoute::Known,
+                OrderRoute::NoBroker => found = OrderRoute::NoBroker,
+                OrderRoute::NoAnswer => {}
+            }
+        }
+        found
+    }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
+    use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
     use tokio::net::TcpListener;
+    use tokio::task::JoinSet;
+    use tokio_rustls::TlsAcceptor;
+    use tokio_rustls::rustls::ServerConfig;
+    use tokio_rustls::rustls::crypto::aws_lc_rs;
+    use tokio_rustls::rustls::pki_types::PrivateKeyDer;
+    use tokio_rustls::rustls::pki_types::pem::PemObject;
 
     use super::*;
 
-    fn servers(text: &str) -> TcpNameServers {
-        TcpNameServers::new(NameServerAddresses::parse(text).unwrap())
+    const ROUTE: &str = r#"{"brokerDatas":[{"brokerAddrs":{"0":"10.0.0.7:10911"},"brokerName":"a"}],"queueDatas":[{"brokerName":"a","perm":6,"writeQueueNums":4}]}"#;
+
+    /// What a stand-in does with a request.
+    #[derive(Clone, Copy)]
+    enum Does {
+        /// Answers with a code and a body.
+        Answer(i32, &'static str),
+        /// Sends these bytes.
+        Send(&'static [u8]),
+        Close,
+        Wait,
     }
 
-    #[tokio::test]
-    async fn one_name_server_that_accepts_is_enough() {
+    /// Serves until the returned set is dropped.
+    async fn server(does: Does) -> (String, JoinSet<()>) {
+        server_with(does, None).await
+    }
+
+    async fn server_with(does: Does, tls: Option<TlsAcceptor>) -> (String, JoinSet<()>) {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let open = listener.local_addr().unwrap();
-        let closed = unused_address().await;
-        assert!(servers(&format!("{closed};{open}")).reachable().await);
+        let address = listener.local_addr().unwrap().to_string();
+        let mut serving = JoinSet::new();
+        serving.spawn(async move {
+            let mut connections = JoinSet::new();
+            loop {
+                let (client, _) = listener.accept().await.unwrap();
+                let tls = tls.clone();
+                connections.spawn(async move {
+                    match tls {
+                        None => serve(client, does).await,
+                        Some(tls) => {
+                            // A client that trusts another authority goes away.
+                            let Ok(client) = tls.accept(client).await else { return };
+                            serve(client, does).await;
+                        }
+                    }
+                });
+            }
+        });
+        (address, serving)
+    }
+
+    async fn serve(mut client: impl AsyncRead + AsyncWrite + Unpin, does: Does) {
+        let length = client.read_u32().await.unwrap();
+        let mut request = vec![0; usize::try_from(length).unwrap()];
+        client.read_exact(&mut request).await.unwrap();
+        let text = String::from_utf8_lossy(&request).into_owned();
+        assert!(text.contains("\"code\":105") && text.contains("ORDER_EVENTS"), "{text}");
+        let sent = match does {
+            Does::Answer(code, body) => route::tests::answer(code, body.as_bytes()),
+            Does::Send(bytes) => bytes.to_vec(),
+            Does::Close => Vec::new(),
+            Does::Wait => std::future::pending().await,
+        };
+        client.write_all(&sent).await.unwrap();
+        client.flush().await.unwrap();
+    }
+
+    /// A server's end of TLS, and the only authority that it has.
+    fn tls() -> (TlsAcceptor, TlsCa) {
+        let made = rcgen::generate_simple_self_signed(["127.0.0.1".to_owned()]).unwrap();
+        let key = PrivateKeyDer::from_pem_slice(made.signing_key.serialize_pem().as_bytes());
+        let config = ServerConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
+            .with_safe_default_protocol_versions()
+            .unwrap()
+            .with_no_client_auth()
+            .with_single_cert(vec![made.cert.der().clone()], key.unwrap())
+            .unwrap();
+        (TlsAcceptor::from(Arc::new(config)), TlsCa::Pem(made.cert.pem()))
+    }
+
+    async fn found(addresses: &str) -> OrderRoute {
+        found_with(addresses, None).await
+    }
+
+    async fn found_with(addresses: &str, tls_ca: Option<&TlsCa>) -> OrderRoute {
+        let addresses = NameServerAddresses::parse(addresses).unwrap();
+        let topic = TopicName::parse("ORDER_EVENTS").unwrap();
+        RemotingNameServers::new(addresses, topic, tls_ca).unwrap().order_route().await
+    }
+
+    async fn found_at(does: Does) -> OrderRoute {
+        let (address, _serving) = server(does).await;
+        found(&address).await
     }
 
     #[tokio::test]
-    async fn name_servers_that_refuse_are_not_reachable() {
-        assert!(!servers(&unused_address().await).reachable().await);
+    async fn a_route_with_a_master_is_known() {
+        assert_eq!(found_at(Does::Answer(0, ROUTE)).await, OrderRoute::Known);
+    }
+
+    #[tokio::test]
+    async fn a_name_server_may_know_no_broker_of_the_topic() {
+        assert_eq!(found_at(Does::Answer(17, "")).await, OrderRoute::NoBroker);
+        let empty = r#"{"brokerDatas":[],"queueDatas":[]}"#;
+        assert_eq!(found_at(Does::Answer(0, empty)).await, OrderRoute::NoBroker);
+    }
+
+    #[tokio::test]
+    async fn a_name_server_that_sends_no_route_has_not_answered() {
+        for does in [
+            Does::Close,
+            Does::Answer(1, "name server not ready"),
+            Does::Answer(0, "garbage"),
+            Does::Send(b"HTTP/1.1 400 Bad Request\r\n\r\n"),
+            Does::Send(&[0, 0, 0, 8, 0, 0, 0, 200, 1, 2, 3, 4]),
+            Does::Send(&[0, 0, 0, 0]),
+            // 16 MiB, of which nothing follows.
+            Does::Send(&[1, 0, 0, 0]),
+        ] {
+            assert_eq!(found_at(does).await, OrderRoute::NoAnswer);
+        }
+    }
+
+    #[tokio::test]
+    async fn a_silent_name_server_is_given_up() {
+        let begun = tokio::time::Instant::now();
+        assert_eq!(found_at(Does::Wait).await, OrderRoute::NoAnswer);
+        assert!(begun.elapsed() < 3 * exchange::ANSWER_TIME_MAX);
+        assert_eq!(found(&unused_address().await).await, OrderRoute::NoAnswer);
+    }
+
+    #[tokio::test]
+    async fn one_name_server_with_a_route_is_enough() {
+        let (silent, _silent) = server(Does::Wait).await;
+        let (new, _new) = server(Does::Answer(17, "")).await;
+        let (good, _good) = server(Does::Answer(0, ROUTE)).await;
+        let closed = unused_address().await;
+        let begun = tokio::time::Instant::now();
+        assert_eq!(found(&format!("{closed};{silent};{new};{good}")).await, OrderRoute::Known);
+        assert!(begun.elapsed() < exchange::ANSWER_TIME_MAX, "the silent one was waited for");
+        assert_eq!(found(&format!("{silent};{new}")).await, OrderRoute::NoBroker);
+    }
+
+    #[tokio::test]
+    async fn with_an_authority_only_its_name_servers_are_asked() {
+        let ((acceptor, ours), (_, theirs)) = (tls(), tls());
+        let (secured, _secured) = server_with(Does::Answer(0, ROUTE), Some(acceptor)).await;
+        let (plain, _plain) = server(Does::Answer(0, ROUTE)).await;
+        assert_eq!(found_with(&secured, Some(&ours)).await, OrderRoute::Known);
+        assert_eq!(found_with(&secured, Some(&theirs)).await, OrderRoute::NoAnswer);
+        assert_eq!(found_with(&plain, Some(&ours)).await, OrderRoute::NoAnswer);
+        assert_eq!(found(&secured).await, OrderRoute::NoAnswer);
+        // While one authority replaces another, both are there.
+        let (TlsCa::Pem(ours), TlsCa::Pem(theirs)) = (ours, theirs) else { panic!("texts") };
+        let both = TlsCa::Pem(format!("{theirs}{ours}"));
+        assert_eq!(found_with(&secured, Some(&both)).await, OrderRoute::Known);
+    }
+
+    #[test]
+    fn an_authority_that_is_no_certificate_is_refused() {
+        let new = |tls_ca: &TlsCa| {
+            let addresses = NameServerAddresses::parse("a:9876").unwrap();
+            RemotingNameServers::new(addresses, TopicName::parse("T").unwrap(), Some(tls_ca))
+        };
+        let text = "-----BEGIN CERTIFICATE-----\nMIIB\n-----END CERTIFICATE-----";
+        let no_certificate = concat!(env!("CARGO_MANIFEST_DIR"), "/Cargo.toml");
+        for text in [text, no_certificate] {
+            assert!(new(&TlsCa::parse(text).unwrap()).is_err(), "{text}");
+        }
     }
 
     #[test]

@@ -1,16 +1,12 @@
 //! The adapters' settings from the environment.
 
-use std::path::{Path, PathBuf};
-
 use application::ports::Topic;
-use contracts::message::{DEAD_LETTER_SUFFIX, ORDER_TOPIC, USER_TOPIC};
+use contracts::message::DEAD_LETTER_SUFFIX;
+use platform::cluster::plain_name;
+pub use platform::cluster::{InvalidSetting, TlsCa, TopicName};
 use platform::name_servers::NameServerAddresses;
 use platform::settings::Settings;
 use secrecy::SecretString;
-
-/// The longest topic name, in characters. The dead-letter topic's name is longer, and `RocketMQ`
-/// allows 127 (`TopicValidator.java`).
-const TOPIC_LENGTH_MAX: usize = 127 - DEAD_LETTER_SUFFIX.len();
 
 /// The longest group name, in characters (`Validators.java`).
 const GROUP_LENGTH_MAX: usize = 120;
@@ -18,31 +14,6 @@ const GROUP_LENGTH_MAX: usize = 120;
 /// The longest group prefix, in characters. It leaves room for the rest of a group's name, and
 /// `RocketMQ` builds a retry topic's name from the names of a group and a topic.
 const GROUP_PREFIX_LENGTH_MAX: usize = 64;
-
-/// A setting is not valid. `Display` says what to write instead.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{0}")]
-pub struct InvalidSetting(String);
-
-/// The name of a topic, short enough for the broker's limit of its dead-letter topic's name.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct TopicName(String);
-
-impl TopicName {
-    /// Takes 1 to 123 letters, digits, `_` and `-`.
-    ///
-    /// # Errors
-    ///
-    /// [`InvalidSetting`] for anything else.
-    pub fn parse(text: &str) -> Result<Self, InvalidSetting> {
-        plain_name(text, TOPIC_LENGTH_MAX).map(Self)
-    }
-
-    /// The text that was parsed.
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-}
 
 /// The name of a consumer group.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -86,45 +57,6 @@ impl GroupPrefix {
     }
 }
 
-fn plain_name(text: &str, length_max: usize) -> Result<String, InvalidSetting> {
-    let plain = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '-';
-    if text.is_empty() || text.len() > length_max || !text.chars().all(plain) {
-        return Err(InvalidSetting(format!("write 1 to {length_max} letters, digits, _ and -")));
-    }
-    Ok(text.to_owned())
-}
-
-/// The certificate authority that signed the cluster's certificates, in PEM. With it, connections
-/// are encrypted and the cluster's certificate is verified.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum TlsCa {
-    /// In a file.
-    File(PathBuf),
-    /// The certificate itself, as CloudFormation puts it into the environment.
-    Pem(String),
-}
-
-impl TlsCa {
-    /// Reads a certificate in PEM, or the path of an existing file with one.
-    ///
-    /// # Errors
-    ///
-    /// [`InvalidSetting`] if there is no such file.
-    pub fn parse(text: &str) -> Result<Self, InvalidSetting> {
-        if text.starts_with("-----BEGIN CERTIFICATE-----") {
-            return Ok(Self::Pem(text.to_owned()));
-        }
-        let path = Path::new(text);
-        if !path.is_file() {
-            return Err(InvalidSetting(
-                "write the authority's certificate in PEM, or the path of an existing file with it"
-                    .to_owned(),
-            ));
-        }
-        Ok(Self::File(path.to_owned()))
-    }
-}
-
 /// An account of the cluster. Every request names it and is signed with its secret.
 #[derive(Debug, Clone)]
 pub struct Credentials {
@@ -139,9 +71,9 @@ pub struct Credentials {
 pub struct RocketmqConfig {
     /// `ROCKETMQ_NAMESRV_ADDR`, required.
     pub name_servers: NameServerAddresses,
-    /// `ROCKETMQ_TOPIC`, by default [`ORDER_TOPIC`].
+    /// `ROCKETMQ_TOPIC`, by default [`ORDER_TOPIC`](contracts::message::ORDER_TOPIC).
     pub order_topic: TopicName,
-    /// `ROCKETMQ_USER_TOPIC`, by default [`USER_TOPIC`]. It differs from `order_topic`.
+    /// `ROCKETMQ_USER_TOPIC`, by default [`USER_TOPIC`](contracts::message::USER_TOPIC). It differs from `order_topic`.
     pub user_topic: TopicName,
     /// `ROCKETMQ_GROUP_PREFIX`, required.
     pub group_prefix: GroupPrefix,
@@ -155,23 +87,17 @@ impl RocketmqConfig {
     /// Reads the configuration. `None` means that a fault was recorded.
     pub fn read(settings: &mut Settings) -> Option<Self> {
         let name_servers = settings.required("ROCKETMQ_NAMESRV_ADDR", NameServerAddresses::parse);
-        let order_topic =
-            settings.or_default("ROCKETMQ_TOPIC", TopicName(ORDER_TOPIC.to_owned()), |text| {
-                TopicName::parse(text)
-            });
-        let user_topic =
-            settings.or_default("ROCKETMQ_USER_TOPIC", TopicName(USER_TOPIC.to_owned()), |text| {
-                TopicName::parse(text)
-            });
+        let order_topic = TopicName::of_orders(settings);
+        let user_topic = TopicName::of_users(settings);
         // An event's topic says which aggregates it belongs to, and the dead-letter topic has no
         // events. Either name may be its default.
-        if user_topic == order_topic || user_topic.0 == dead_letter_topic(&order_topic) {
+        if user_topic == order_topic || user_topic.as_str() == dead_letter_topic(&order_topic) {
             let why = "write another topic than ROCKETMQ_TOPIC and its dead-letter topic";
             settings.refuse("ROCKETMQ_USER_TOPIC", why);
         }
         let group_prefix = settings.required("ROCKETMQ_GROUP_PREFIX", GroupPrefix::parse);
         let credentials = read_credentials(settings);
-        let tls_ca = settings.optional("ROCKETMQ_TLS_CA", TlsCa::parse);
+        let tls_ca = TlsCa::optional(settings);
         Some(Self {
             name_servers: name_servers?,
             order_topic,
@@ -301,14 +227,6 @@ mod tests {
             let faults = read(&[&[NAMESRV, PREFIX], topics.as_slice()].concat()).unwrap_err();
             assert!(faults.contains("ROCKETMQ_USER_TOPIC: write another topic"), "{faults}");
         }
-    }
-
-    #[test]
-    fn the_authority_is_a_file_or_a_certificate() {
-        let pem = "-----BEGIN CERTIFICATE-----\nMIIB\n-----END CERTIFICATE-----";
-        assert_eq!(TlsCa::parse(pem), Ok(TlsCa::Pem(pem.to_owned())));
-        let file = concat!(env!("CARGO_MANIFEST_DIR"), "/Cargo.toml");
-        assert_eq!(TlsCa::parse(file), Ok(TlsCa::File(file.into())));
     }
 
     #[test]

@@ -16,6 +16,11 @@ use crate::waiting::eventually;
 /// create-order's time-out in the template, before which an answer comes.
 const TIME_OUT: Duration = Duration::from_secs(10);
 
+const HEALTH: &str = "health";
+
+/// Health's text while no name server knows a broker.
+const NO_BROKER: &str = "no RocketMQ broker";
+
 /// The broker records up to 3 s later that a half message has ended (`transactionOpBatchInterval`).
 const RECORDED_WITHIN: Duration = Duration::from_secs(3);
 
@@ -25,13 +30,18 @@ pub(super) async fn away(bench: Bench<'_>) -> anyhow::Result<Figures> {
     let rig = Rig::start(&cluster, bench.seed).await?.alone_on(&cluster);
     let strict = Rig::start_with(&cluster, bench.seed, Crew::default(), |options| {
         let refuse = ("ACCEPT_WITHOUT_BROKER".to_owned(), "false".to_owned());
-        options.function_environment.entry(CREATE_ORDER.to_owned()).or_default().extend([refuse]);
+        for function in [CREATE_ORDER, HEALTH] {
+            let environment = options.function_environment.entry(function.to_owned()).or_default();
+            environment.extend([refuse.clone()]);
+        }
     })
     .await?;
     let confirmed = rig.settle("confirmed").await?;
     rest(&rig).await?;
+    until_health_answers(&strict, 200, "ready").await?;
 
     cluster.kill_broker().await;
+    let killed = Instant::now();
     anyhow::ensure!(rig.cancel(&confirmed).await?, "a cancel needs the broker");
     let orders: u64 = bench.either(4, 40);
     let mut created = 0;
@@ -48,12 +58,18 @@ pub(super) async fn away(bench: Bench<'_>) -> anyhow::Result<Figures> {
     anyhow::ensure!(honest, "an order that needs the broker was answered {refused:?}");
     let before = Records::read(&strict).await?.orders.len();
     anyhow::ensure!(before == 1, "an order was stored without the broker");
+    // The name server forgets a broker whose connection ends.
+    until_health_answers(&strict, 503, NO_BROKER).await?;
+    let unavailable = killed.elapsed();
+    until_health_answers(&rig, 200, NO_BROKER).await?;
     let slowest = rig.log.entries().iter().map(|entry| entry.took).max().unwrap_or_default();
     anyhow::ensure!(slowest < TIME_OUT, "an answer took {slowest:?}");
 
     let restarted = Instant::now();
     cluster.restart_broker().await?;
     let back = Instant::now();
+    until_health_answers(&strict, 200, "status").await?;
+    let available = back.elapsed();
     let mut figures = judge_clean(&rig).await?;
     let recovered = back.elapsed();
     judge_clean(&strict).await?;
@@ -61,11 +77,22 @@ pub(super) async fn away(bench: Bench<'_>) -> anyhow::Result<Figures> {
     figures
         .add_measure("created without the broker", Measure::Share { part: created, whole: orders });
     figures.add_measure("slowest answer without the broker", Measure::Longest(slowest));
+    figures.add_measure("until health answered 503", Measure::Longest(unavailable));
     figures.add_measure("restart of the broker", Measure::Longest(back - restarted));
+    figures.add_measure("until health answered 200", Measure::Longest(available));
     figures.add_measure("all events published after its return", Measure::Longest(recovered));
     strict.stop().await;
     rig.stop().await;
     Ok(figures)
+}
+
+/// Waits until health answers with this status, and with this text in its body.
+async fn until_health_answers(rig: &Rig<'_>, expected: u16, text: &str) -> anyhow::Result<()> {
+    eventually(&format!("health answers {expected} with {text}"), async || {
+        let (status, health) = rig.get("/health/ready").await?;
+        Ok((status == expected && health.to_string().contains(text)).then_some(()))
+    })
+    .await
 }
 
 /// B2.

@@ -31,6 +31,8 @@ const CHANGED: &str = "a-new-secret-of-create-order";
 /// How often create-order dies in a long run.
 const DEATHS: u64 = 3;
 
+const HEALTH: &str = "health";
+
 /// Health's text about an event that waits.
 const LATE: &str = "pending for more than two minutes";
 
@@ -52,6 +54,7 @@ async fn with_rights(bench: &Bench<'_>, cluster: &Cluster) -> anyhow::Result<Fig
     })
     .await?;
     rest(&rig).await?;
+    reads_the_route(&rig).await?;
     let orders = bench.either(3, 20);
     rig.create_all("order", orders).await;
 
@@ -80,6 +83,17 @@ async fn with_rights(bench: &Bench<'_>, cluster: &Cluster) -> anyhow::Result<Fig
     }
     rig.stop().await;
     Ok(figures)
+}
+
+/// Asserts that health knows by TLS, and without credentials, that a broker takes messages.
+async fn reads_the_route(rig: &Rig<'_>) -> anyhow::Result<()> {
+    let (_, health) = rig.get("/health/ready").await?;
+    let knows = !health.to_string().contains("no RocketMQ");
+    anyhow::ensure!(knows, "beside a secured cluster health says {health}");
+    let counts = rig.proxies_of(HEALTH)?.broker.tls_counts().context("proxies without TLS")?;
+    let by_tls = counts.secured > 0 && counts.plain == 0 && counts.refused == 0;
+    anyhow::ensure!(by_tls, "health's connections began with {counts:?}");
+    Ok(())
 }
 
 /// create-order dies before the end of its half message, and a check-back commits it.
@@ -238,6 +252,9 @@ impl Deployment {
             let user = if function == CREATE_ORDER { CREATING } else { SCHEDULED };
             set(options, function, &self.authority, user);
         }
+        // A name server asks for no signature.
+        let authority = ("ROCKETMQ_TLS_CA".to_owned(), self.authority.clone());
+        options.function_environment.entry(HEALTH.to_owned()).or_default().extend([authority]);
     }
 }
 

@@ -6,20 +6,20 @@ use std::time::Duration;
 use application::operations::assess_health::{AssessHealth, Health, LastVerdict};
 use application::outcome::{Failure, FailureClass};
 use application::ports::pending::PendingEventAges;
-use application::ports::{Clock, NameServers, Tables};
+use application::ports::{Clock, NameServers, OrderRoute, Tables};
 use domain::timestamp::Timestamp;
 use testkit::clock::ManualClock;
 
 #[derive(Clone, Copy)]
 struct Answers {
     tables_readable: bool,
-    name_server_reachable: bool,
+    route: OrderRoute,
     /// `None`: the index can't be read.
     is_any_late: Option<bool>,
 }
 
 const ALL_WELL: Answers =
-    Answers { tables_readable: true, name_server_reachable: true, is_any_late: Some(false) };
+    Answers { tables_readable: true, route: OrderRoute::Known, is_any_late: Some(false) };
 
 fn away() -> Failure {
     Failure::new(FailureClass::Unavailable, "away on demand")
@@ -32,8 +32,8 @@ impl Tables for Answers {
 }
 
 impl NameServers for Answers {
-    async fn reachable(&self) -> bool {
-        self.name_server_reachable
+    async fn order_route(&self) -> OrderRoute {
+        self.route
     }
 }
 
@@ -51,7 +51,11 @@ async fn assess(answers: Answers, accept_without_broker: bool) -> Health {
         .await
 }
 
-const NO_NAME_SERVER: Answers = Answers { name_server_reachable: false, ..ALL_WELL };
+/// The brokers are away, or the name servers.
+const NO_ROUTE: [Answers; 2] = [
+    Answers { route: OrderRoute::NoBroker, ..ALL_WELL },
+    Answers { route: OrderRoute::NoAnswer, ..ALL_WELL },
+];
 
 const LATE: [Answers; 2] =
     [Answers { is_any_late: Some(true), ..ALL_WELL }, Answers { is_any_late: None, ..ALL_WELL }];
@@ -64,16 +68,22 @@ async fn a_healthy_system_is_ready() {
 
 #[tokio::test]
 async fn what_only_delays_events_degrades_a_system_that_creates_orders_without_the_broker() {
-    for answers in [NO_NAME_SERVER].into_iter().chain(LATE) {
+    for answers in NO_ROUTE.into_iter().chain(LATE) {
         let health = assess(answers, true).await;
         assert!(matches!(&health, Health::Degraded(reasons) if reasons.len() == 1), "{health:?}");
     }
 }
 
 #[tokio::test]
-async fn a_system_that_needs_the_broker_for_orders_is_unavailable_without_a_name_server() {
-    let health = assess(NO_NAME_SERVER, false).await;
-    assert!(matches!(&health, Health::Unavailable(_)), "{health:?}");
+async fn a_system_that_needs_the_broker_for_orders_is_unavailable_without_a_route() {
+    let mut all_reasons = Vec::new();
+    for answers in NO_ROUTE {
+        let health = assess(answers, false).await;
+        let Health::Unavailable(reasons) = health else { panic!("{health:?}") };
+        all_reasons.push(reasons);
+    }
+    let [no_broker, no_answer] = all_reasons.as_slice() else { panic!("{all_reasons:?}") };
+    assert_ne!(no_broker, no_answer, "an operator must know which of them is away");
 }
 
 #[tokio::test]
