@@ -333,6 +333,24 @@ fn every_function_is_traced_and_its_concurrency_can_be_reserved() {
 }
 
 #[test]
+fn a_page_of_another_origin_may_use_every_method_that_is_routed() {
+    let routed: BTreeSet<String> = template()
+        .functions
+        .iter()
+        .flat_map(|function| &function.routes)
+        // A browser permits HEAD without asking (https://fetch.spec.whatwg.org/#cors-safelisted-method).
+        .filter(|route| route.path != "$default" && route.method != "HEAD")
+        .map(|route| route.method.to_string())
+        .collect();
+    let document = document();
+    let cors = &document["Resources"]["Api"]["Properties"]["CorsConfiguration"]["Fn::If"][1];
+    let allowed = cors["allowMethods"].as_array().unwrap().iter();
+    let allowed: BTreeSet<String> =
+        allowed.map(|method| method.as_str().unwrap().to_owned()).collect();
+    assert_eq!(allowed, routed);
+}
+
+#[test]
 fn a_line_of_the_access_log_is_json_after_any_error() {
     let document = document();
     let settings = &document["Resources"]["Api"]["Properties"]["AccessLogSettings"];
