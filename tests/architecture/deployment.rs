@@ -426,6 +426,7 @@ fn every_kind_of_failure_has_an_alarm() {
         "DeadLettersAlarm",
         "EventsDeferredAlarm",
         "EventsGivenUpAlarm",
+        "EventsPostponedAlarm",
         "EventsUnreadableAlarm",
         "FailedGaugesAlarm",
         "FailedLooksAlarm",
@@ -436,6 +437,25 @@ fn every_kind_of_failure_has_an_alarm() {
     ];
     assert_eq!(named, of_the_whole.into());
     assert_eq!(document["Resources"]["ApiServerErrorsAlarm"]["Type"], "AWS::CloudWatch::Alarm");
+}
+
+#[test]
+fn events_that_wait_for_newer_code_raise_no_alarm() {
+    let document = document();
+    let alarm = &document["Resources"]["EventsPostponedAlarm"]["Properties"];
+    let metrics = alarm["Metrics"].as_array().unwrap();
+    let metric = |id: &str| {
+        let found = metrics.iter().find(|metric| metric["Id"] == id).unwrap();
+        &found["MetricStat"]["Metric"]["MetricName"]
+    };
+    // Each message of a newer event is counted in both.
+    assert_eq!(
+        (metric("postponed"), metric("newer")),
+        (&json!("EventsPostponed"), &json!("EventsNewer"))
+    );
+    let expression = metrics.iter().find_map(|metric| metric["Expression"].as_str());
+    assert_eq!(expression, Some("postponed - FILL(newer, 0)"));
+    assert_eq!(alarm["Threshold"], 0);
 }
 
 #[test]
