@@ -97,6 +97,15 @@ impl LambdaHost {
         pool.submit(event.into()).await.map_err(|_| InvokeError::Stopped)
     }
 
+    /// How often a function was invoked so far, also in vain, as Lambda's metric `Invocations`
+    /// counts it.
+    ///
+    /// # Errors
+    /// When the function does not exist.
+    pub fn invocations(&self, function: &str) -> Result<u64, InvokeError> {
+        Ok(self.pool(function)?.accepted())
+    }
+
     /// The live processes of a function, in the order of their start.
     ///
     /// # Errors

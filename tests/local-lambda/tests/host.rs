@@ -227,6 +227,16 @@ async fn an_instance_that_is_killed_is_replaced() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn invocations_are_counted_also_those_that_fail() {
+    let rig = rig();
+    assert_eq!(rig.host.invocations(NAME), Ok(0));
+    rig.ask(json!({})).await;
+    rig.fail(json!({"fail": true})).await;
+    assert_eq!(rig.host.invocations(NAME), Ok(2));
+    rig.host.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_stopped_host_accepts_no_requests() {
     let rig = rig();
     let slow = rig.host.clone();

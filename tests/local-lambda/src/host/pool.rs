@@ -39,6 +39,8 @@ struct State {
     /// How many of the busy instances have answered, but not yet asked for their next event.
     returning: usize,
     waiting: VecDeque<Job>,
+    /// All requests so far.
+    accepted: u64,
     closed: bool,
 }
 
@@ -77,6 +79,7 @@ impl Pool {
         if state.closed {
             return result;
         }
+        state.accepted += 1;
         self.forget_ended(&mut state);
         let instance = state.idle.pop();
         // An instance that has answered is free within microseconds. On AWS the answer takes longer
@@ -99,6 +102,10 @@ impl Pool {
         let busy = state.busy.iter().map(|pid| InstanceInfo { pid: *pid, busy: true });
         let idle = state.idle.iter().map(|idle| InstanceInfo { pid: idle.pid(), busy: false });
         busy.chain(idle).collect()
+    }
+
+    pub(super) fn accepted(&self) -> u64 {
+        self.state().accepted
     }
 
     /// Accepts no more requests, and drops those that wait.
