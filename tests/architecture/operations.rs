@@ -75,6 +75,21 @@ fn every_alarm_is_in_the_guide() {
 }
 
 #[test]
+fn the_row_that_stops_each_part_waits_for_the_alarms_that_the_guide_names() {
+    let row = std::fs::read_to_string(root().join("tests/chaos/src/rows/watched.rs")).unwrap();
+    let waited: BTreeSet<String> = row
+        .split("alarm: \"")
+        .skip(1)
+        .map(|rest| rest.split_once('"').unwrap().0.to_owned())
+        .collect();
+    let guide = guide();
+    let rows = table(&guide, "| away |");
+    let named: BTreeSet<String> = rows.iter().filter_map(|row| names(&row[2]).next()).collect();
+    assert_eq!(waited, named);
+    assert_eq!(rows.len(), named.len());
+}
+
+#[test]
 fn the_cost_counts_every_alarm_and_every_metric() {
     let document = document();
     let mut alarmed = 0;

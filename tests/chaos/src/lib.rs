@@ -18,6 +18,7 @@
 // The RocketMQ client's futures nest deeper than the default limit of 128 allows.
 #![recursion_limit = "512"]
 
+pub mod alarms;
 pub mod client;
 pub mod cluster;
 pub mod controls;

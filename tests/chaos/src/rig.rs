@@ -381,6 +381,15 @@ impl<'a> Rig<'a> {
         self.kept.metric(name)
     }
 
+    /// The values of a metric that a function has written, each with the time at which it was
+    /// written, in milliseconds since 1970.
+    ///
+    /// # Errors
+    /// When the log can't be read.
+    pub fn samples(&self, function: &str, metric: &str) -> anyhow::Result<Vec<(i64, f64)>> {
+        self.kept.samples(function, metric)
+    }
+
     /// How many lines of the functions' log have this text.
     ///
     /// # Errors

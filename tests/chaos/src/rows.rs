@@ -477,7 +477,7 @@ pub const ROWS: &[Row] = &[
     row!(
         "W1",
         "each part is stopped in turn",
-        "health and a metric with an alarm say so within five minutes",
+        "within five minutes health says so, and a metric crosses the threshold of its alarm",
         watched::run,
         claims Cluster
     ),

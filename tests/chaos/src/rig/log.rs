@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use harness::provision::{DEMO_EMAIL, DEMO_PASSWORD, signing_key_file};
 use harness::system::System;
+use platform::metrics::DIMENSION;
 use serde_json::Value;
 
 /// No line may hold these or the private part of the signing key: the demo user's e-mail address
@@ -36,22 +37,36 @@ impl LogKeeper {
         Ok(u64::try_from(longest.unwrap_or_default())?)
     }
 
-    /// From the documents of the embedded metric format.
     pub(super) fn metric(&self, name: &str) -> anyhow::Result<Option<f64>> {
-        let log = std::fs::read(&self.from)?;
         let mut highest: Option<f64> = None;
-        for line in String::from_utf8_lossy(&log).lines().filter(|line| line.contains("\"_aws\"")) {
-            let document: Value = serde_json::from_str(line).unwrap_or_default();
-            let values = match document.get(name) {
-                Some(Value::Array(values)) => values.clone(),
-                Some(value) => vec![value.clone()],
-                None => continue,
-            };
-            for value in values.iter().filter_map(Value::as_f64) {
+        for document in self.metric_documents()? {
+            for value in values_of(&document, name) {
                 highest = Some(highest.map_or(value, |highest| highest.max(value)));
             }
         }
         Ok(highest)
+    }
+
+    /// The values that a function has written, each with the time at which it was written.
+    pub(super) fn samples(&self, function: &str, name: &str) -> anyhow::Result<Vec<(i64, f64)>> {
+        let mut samples = Vec::new();
+        for document in self.metric_documents()? {
+            if document.get(DIMENSION).and_then(Value::as_str) != Some(function) {
+                continue;
+            }
+            let written_at = document.pointer("/_aws/Timestamp").and_then(Value::as_i64);
+            let written_at = written_at.unwrap_or_default();
+            samples.extend(values_of(&document, name).map(|value| (written_at, value)));
+        }
+        Ok(samples)
+    }
+
+    /// The documents of the embedded metric format.
+    fn metric_documents(&self) -> anyhow::Result<Vec<Value>> {
+        let log = std::fs::read(&self.from)?;
+        let log = String::from_utf8_lossy(&log);
+        let documents = log.lines().filter(|line| line.contains("\"_aws\""));
+        Ok(documents.map(|line| serde_json::from_str(line).unwrap_or_default()).collect())
     }
 
     pub(super) fn lines_with(&self, text: &str) -> anyhow::Result<usize> {
@@ -68,6 +83,16 @@ impl LogKeeper {
         assert!(matches!(hits, Ok(0)), "{hits:?} lines of the functions' log hold a secret");
         self.ended_well = true;
     }
+}
+
+/// A count is one value; a distribution is several.
+fn values_of(document: &Value, name: &str) -> impl Iterator<Item = f64> {
+    let values = match document.get(name) {
+        Some(Value::Array(values)) => values.as_slice(),
+        Some(value) => std::slice::from_ref(value),
+        None => &[],
+    };
+    values.iter().filter_map(Value::as_f64)
 }
 
 /// Lines that hold a canary or the private part of the signing key.

@@ -1,26 +1,71 @@
-//! W1: each part is stopped in turn, and health and a metric with an alarm show it.
+//! W1: each part is stopped in turn, and health and the metric of an alarm show it.
+//!
+//! The row waits until health says so, and for the first data point that crosses the threshold
+//! that the template gives the alarm. It does not wait for the alarm's other data points: the part
+//! is still away, so they are like the first. How long each part takes:
+//!
+//! - the name server: health at once; the metric with the next window of transaction-check, within
+//!   70 s
+//! - event-consumer, transaction-check, the broker and the right to write: health after two
+//!   minutes, and by then the metric
+//! - the tables: seconds
 
+use std::collections::BTreeMap;
+use std::ops::Range;
 use std::time::Duration;
 
+use anyhow::Context;
+use application::ports::Clock;
 use harness::faults::{Point, Toxic};
 use harness::table_proxy::{TableAnswer, TableCall};
 use http::StatusCode;
+use platform::clock::SystemClock;
+use platform::metrics::NAMESPACE;
 use tokio::time::Instant;
 
 use super::Bench;
+use super::discarded::lose_commits;
+use crate::alarms::{Alarm, AlarmMetric};
 use crate::cluster::Cluster;
 use crate::figures::{Figures, Measure};
 use crate::judge::{judge_clean, rest};
-use crate::rig::{CREATE_ORDER, EVENT_CONSUMER, FUNCTIONS, Rig};
-use crate::waiting::eventually;
+use crate::rig::{CREATE_ORDER, EVENT_CONSUMER, FUNCTIONS, Rig, TRANSACTION_CHECK};
+use crate::waiting::{eventually, eventually_within};
 
 const HEALTH: &str = "health";
 
 /// Health's text about an event that waits.
 const LATE: &str = "pending for more than two minutes";
 
-/// The operations guide names five minutes for every fault that delays events.
+/// What is stopped, and what says so. A test compares the alarms with those of the operations
+/// guide.
+struct Part {
+    name: &'static str,
+    /// What health's answer contains.
+    health: &'static str,
+    alarm: &'static str,
+}
+
+const NAME_SERVER: Part =
+    Part { name: "name server", health: "no RocketMQ name server", alarm: "FailedGaugesAlarm" };
+const CONSUMER: Part =
+    Part { name: "event-consumer", health: LATE, alarm: "EventConsumerSilentAlarm" };
+const CHECKER: Part =
+    Part { name: "transaction-check", health: LATE, alarm: "TransactionCheckSilentAlarm" };
+const BROKER: Part = Part { name: "broker", health: LATE, alarm: "EventsDeferredAlarm" };
+const RIGHT: Part =
+    Part { name: "event-consumer's right to write", health: LATE, alarm: "EventsPostponedAlarm" };
+const TABLES: Part = Part {
+    name: "tables",
+    health: "No order can be created",
+    alarm: "CreateOrderServerErrorsAlarm",
+};
+
+/// The operations guide names five minutes for health and for the first data point of an alarm.
 const SAID_WITHIN: Duration = Duration::from_secs(300);
+
+/// The operations guide names ten minutes for the alarm itself.
+const ALARM_WITHIN: Duration = Duration::from_secs(600);
 
 pub(super) async fn run(bench: Bench<'_>) -> anyhow::Result<Figures> {
     let cluster = bench.own_cluster(Cluster::TUNING).await?;
@@ -30,9 +75,10 @@ pub(super) async fn run(bench: Bench<'_>) -> anyhow::Result<Figures> {
 
     watch.consumer().await?;
     if whole {
+        watch.checker().await?;
         watch.name_server(&cluster).await?;
         watch.broker(&cluster).await?;
-        watch.catalog().await?;
+        watch.right().await?;
         watch.tables().await?;
     }
     let watched = watch.figures;
@@ -45,87 +91,175 @@ pub(super) async fn run(bench: Bench<'_>) -> anyhow::Result<Figures> {
     Ok(figures)
 }
 
+/// The moment at which a part went away, before anything could say so.
+struct Away {
+    at: Instant,
+    at_ms: i64,
+    /// How often each function had been invoked.
+    invocations: BTreeMap<String, u64>,
+}
+
 struct Watch<'a> {
     rig: &'a Rig<'a>,
     figures: Figures,
 }
 
 impl Watch<'_> {
-    async fn name_server(&mut self, cluster: &Cluster) -> anyhow::Result<()> {
-        cluster.kill_namesrv().await;
-        for function in FUNCTIONS.into_iter().chain([HEALTH]) {
-            self.rig.proxies_of(function)?.broker.namesrv_relay().refuse().await?;
-        }
-        self.said("name server", "no RocketMQ name server", "FailedGauges", 1.0).await?;
-        cluster.restart_namesrv().await?;
-        self.heal().await
-    }
-
     async fn consumer(&mut self) -> anyhow::Result<()> {
         self.rig.windows.keep(EVENT_CONSUMER, 0);
         self.rig.kill_all(EVENT_CONSUMER).await?;
+        let away = self.away()?;
         self.rig.settle("without-consumer").await?;
-        self.said("event-consumer", LATE, "OldestPendingEventSeconds", 120.0).await?;
+        self.said(CONSUMER, &away).await?;
         self.rig.windows.keep(EVENT_CONSUMER, 2);
         self.heal().await
     }
 
+    /// An order's commit is lost, and nobody answers the broker or sweeps.
+    async fn checker(&mut self) -> anyhow::Result<()> {
+        self.rig.windows.keep(TRANSACTION_CHECK, 0);
+        self.rig.kill_all(TRANSACTION_CHECK).await?;
+        let away = self.away()?;
+        lose_commits(self.rig, "without-checker", 1).await?;
+        self.said(CHECKER, &away).await?;
+        self.rig.windows.keep(TRANSACTION_CHECK, 1);
+        self.heal().await
+    }
+
+    async fn name_server(&mut self, cluster: &Cluster) -> anyhow::Result<()> {
+        let away = self.away()?;
+        cluster.kill_namesrv().await;
+        for function in FUNCTIONS.into_iter().chain([HEALTH]) {
+            self.rig.proxies_of(function)?.broker.namesrv_relay().refuse().await?;
+        }
+        self.said(NAME_SERVER, &away).await?;
+        cluster.restart_namesrv().await?;
+        self.heal().await
+    }
+
     async fn broker(&mut self, cluster: &Cluster) -> anyhow::Result<()> {
+        let away = self.away()?;
         cluster.kill_broker().await;
         self.rig.settle("without-broker").await?;
-        self.said("broker", LATE, "EventsDeferred", 1.0).await?;
+        self.said(BROKER, &away).await?;
         cluster.restart_broker().await?;
         self.heal().await
     }
 
     /// As if the consumer's right to change the stock were missing.
-    async fn catalog(&mut self) -> anyhow::Result<()> {
+    async fn right(&mut self) -> anyhow::Result<()> {
+        let away = self.away()?;
         let table = &self.rig.proxies_of(EVENT_CONSUMER)?.table;
         let denied = TableAnswer::error(StatusCode::BAD_REQUEST, "AccessDeniedException");
         let of_stock = |call: &TableCall| call.touches("PRODUCT#");
         let rule = table.on(Point::Request, of_stock).inflict(Toxic::Answer(denied));
         self.rig.settle("without-stock").await?;
-        self.said("event-consumer's right to write", LATE, "EventsPostponed", 1.0).await?;
+        self.said(RIGHT, &away).await?;
         drop(rule);
         self.heal().await
     }
 
     async fn tables(&mut self) -> anyhow::Result<()> {
+        let away = self.away()?;
         for function in [HEALTH, CREATE_ORDER] {
             self.rig.proxies_of(function)?.table.refuse().await?;
         }
-        self.said("tables", "No order can be created", "ServerErrors", 1.0).await?;
+        let outcome = self.rig.create("without-tables").await;
+        anyhow::ensure!(outcome.is_unknown(), "an order without tables is answered {outcome:?}");
+        self.said(TABLES, &away).await?;
         for function in [HEALTH, CREATE_ORDER] {
             self.rig.proxies_of(function)?.table.accept().await?;
         }
         self.heal().await
     }
 
-    /// Waits until health's answer contains these words, and a metric has at least this value.
-    async fn said(
-        &mut self,
-        part: &'static str,
-        words: &str,
-        metric: &str,
-        at_least: f64,
-    ) -> anyhow::Result<()> {
-        let begun = Instant::now();
-        eventually(&format!("health says that {part} is away"), async || {
-            let (_, health) = self.rig.get("/health/ready").await?;
-            Ok(health.to_string().contains(words).then_some(()))
+    fn away(&self) -> anyhow::Result<Away> {
+        let host = &self.rig.system.host;
+        let functions = self.rig.system.template.functions.iter();
+        let counted = functions.map(|one| Ok((one.name.clone(), host.invocations(&one.name)?)));
+        let invocations = counted.collect::<anyhow::Result<_>>()?;
+        Ok(Away { at: Instant::now(), at_ms: SystemClock.now().as_millis(), invocations })
+    }
+
+    /// Waits until health says that a part is away, and its metric crosses the threshold.
+    async fn said(&mut self, part: Part, away: &Away) -> anyhow::Result<()> {
+        let Part { name, health, alarm: alarm_name } = part;
+        let alarm = Alarm::read(alarm_name)?;
+        eventually_within(SAID_WITHIN, &format!("health says that {name} is away"), async || {
+            let (_, answer) = self.rig.get("/health/ready").await?;
+            Ok(answer.to_string().contains(health).then_some(()))
         })
         .await?;
-        let by_health = begun.elapsed();
-        eventually(&format!("{metric} says that {part} is away"), async || {
-            let highest = self.rig.metric(metric)?;
-            Ok(highest.is_some_and(|value| value >= at_least).then_some(()))
+        let by_health = away.at.elapsed();
+        let rest = SAID_WITHIN.saturating_sub(by_health);
+        eventually_within(rest, &format!("{alarm_name} says that {name} is away"), async || {
+            Ok(self.is_crossed(&alarm, away)?.then_some(()))
         })
         .await?;
-        let took = begun.elapsed();
-        anyhow::ensure!(took < SAID_WITHIN, "that {part} is away was said after {took:?}");
+        let by_metric = away.at.elapsed();
+        anyhow::ensure!(
+            by_metric < SAID_WITHIN,
+            "that {name} is away was said after {by_metric:?}"
+        );
+        // The data point that crossed the threshold has to end, and the others follow it.
+        let by_alarm = by_metric + alarm.period * alarm.periods;
+        anyhow::ensure!(by_alarm < ALARM_WITHIN, "{alarm_name} would be on after {by_alarm:?}");
         self.figures.faults += 1;
-        self.figures.add_measure(part, Measure::Longest(by_health));
+        self.figures.add_measure(name, Measure::Longest(by_health));
+        self.figures
+            .add_measure("a metric beyond its alarm's threshold", Measure::Longest(by_metric));
         Ok(())
+    }
+
+    /// Whether a data point since the part went away crosses the alarm's threshold. Periods begin
+    /// where CloudWatch's begin, at whole minutes.
+    fn is_crossed(&self, alarm: &Alarm, away: &Away) -> anyhow::Result<bool> {
+        let now = SystemClock.now().as_millis();
+        let period = i64::try_from(alarm.period.as_millis())?;
+        let mut begin = away.at_ms - away.at_ms % period;
+        while begin < now {
+            let end = begin + period;
+            let is_whole = begin >= away.at_ms && end <= now;
+            let mut values = BTreeMap::new();
+            for metric in &alarm.metrics {
+                let value = self.value(metric, begin.max(away.at_ms)..end, away)?;
+                values.extend(value.map(|value| (metric.id.as_str(), value)));
+            }
+            if (is_whole || !alarm.needs_whole_periods()) && alarm.is_crossed_by(&values)? {
+                return Ok(true);
+            }
+            begin = end;
+        }
+        Ok(false)
+    }
+
+    /// A metric's value in a period. Of invocations it is the count since the part went away, which
+    /// is no less than a period's.
+    fn value(
+        &self,
+        metric: &AlarmMetric,
+        period: Range<i64>,
+        away: &Away,
+    ) -> anyhow::Result<Option<f64>> {
+        let system = &self.rig.system;
+        let mut functions = system.template.functions.iter();
+        let function = functions.find(|function| function.logical_id == metric.function);
+        let name = &function.with_context(|| format!("there is no {}", metric.function))?.name;
+        match (metric.namespace.as_str(), metric.name.as_str()) {
+            (NAMESPACE, metric_name) => {
+                let samples = self.rig.samples(name, metric_name)?;
+                let within = samples.into_iter().filter(|(at_ms, _)| period.contains(at_ms));
+                Ok(metric.aggregated(within.map(|(_, value)| value)))
+            }
+            ("AWS/Lambda", "Invocations") => {
+                let before = away.invocations.get(name).copied().unwrap_or_default();
+                let since = system.host.invocations(name)? - before;
+                Ok(Some(f64::from(u32::try_from(since)?)))
+            }
+            (namespace, metric_name) => {
+                anyhow::bail!("nothing here counts {metric_name} of {namespace}")
+            }
+        }
     }
 
     /// Starts whatever was stopped, and waits until the system is at rest and health reports no
