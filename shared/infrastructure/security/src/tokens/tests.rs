@@ -1,5 +1,8 @@
 //! Our own tokens and forged ones. Each forgery changes one part of a valid token.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
 use application::outcome::{Failure, FailureClass};
 use application::ports::{
     AccessTokenIssuer, AccessTokenVerifier, Bearer, VerificationKey, VerificationKeys,
@@ -13,6 +16,8 @@ use jsonwebtoken::{Algorithm, EncodingKey};
 use proptest::prelude::*;
 use secrecy::ExposeSecret;
 use serde_json::{Value, json};
+use tracing::span::{Attributes, Id, Record};
+use tracing::{Event, Level, Metadata, Subscriber};
 
 use super::*;
 use crate::signing_key::SigningKey;
@@ -216,6 +221,50 @@ async fn a_forged_header_or_claim_is_refused_although_the_signature_is_valid() {
     for forgery in forgeries {
         assert!(forgery.is_refused().await, "{} {}", forgery.header, forgery.claims);
     }
+}
+
+/// Counts warnings.
+#[derive(Clone, Default)]
+struct Warnings(Arc<AtomicUsize>);
+
+impl Subscriber for Warnings {
+    fn enabled(&self, _: &Metadata<'_>) -> bool {
+        true
+    }
+
+    fn new_span(&self, _: &Attributes<'_>) -> Id {
+        Id::from_u64(1)
+    }
+
+    fn record(&self, _: &Id, _: &Record<'_>) {}
+
+    fn record_follows_from(&self, _: &Id, _: &Id) {}
+
+    fn event(&self, event: &Event<'_>) {
+        let is_warning = *event.metadata().level() == Level::WARN;
+        self.0.fetch_add(usize::from(is_warning), Ordering::Relaxed);
+    }
+
+    fn enter(&self, _: &Id) {}
+
+    fn exit(&self, _: &Id) {}
+}
+
+/// It can only be another clock's, and a stranger's token must not cause the warning.
+#[tokio::test]
+async fn a_token_from_the_future_is_a_warning_only_if_we_have_signed_it() {
+    let warnings = Warnings::default();
+    let _guard = tracing::subscriber::set_default(warnings.clone());
+    let warned = || warnings.0.load(Ordering::Relaxed);
+    let ahead = NOW.as_secs() + 61;
+    let token = Forgery::valid().claim("iat", ahead);
+    let another = SigningKey::generate().unwrap();
+    let forged = token.signed_with(&another.encoding_key(), Algorithm::EdDSA);
+    assert!(token.verify(&forged).await.is_err());
+    assert!(Forgery::valid().claim("exp", NOW.as_secs() - 60).is_refused().await);
+    assert_eq!(warned(), 0);
+    assert!(token.is_refused().await);
+    assert_eq!(warned(), 1);
 }
 
 #[tokio::test]

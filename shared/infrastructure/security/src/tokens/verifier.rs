@@ -86,6 +86,9 @@ fn check_times(claims: &Claims, now: Timestamp) -> Result<(), InvalidToken> {
         return Err(invalid("it has expired"));
     }
     if claims.iat > latest_start {
+        // The signature is good, so no stranger can cause this line, and its reason is a clock.
+        let ahead_s = claims.iat.saturating_sub(now.as_secs());
+        tracing::warn!(ahead_s, "an access token is from the future: the clocks differ too much");
         return Err(invalid("it was issued in the future"));
     }
     if claims.nbf.is_some_and(|nbf| nbf > latest_start) {
