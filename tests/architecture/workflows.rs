@@ -110,6 +110,17 @@ fn git(folder: &Path, arguments: &[&str]) {
 }
 
 #[test]
+fn the_tests_of_a_pull_request_have_the_tags() {
+    let (_, test) = workflows().into_iter().find(|(name, _)| name == "test.yml").unwrap();
+    let steps = test["jobs"]["test"]["steps"].as_array().unwrap();
+    let uses = |step: &&Value| {
+        step["uses"].as_str().is_some_and(|action| action.starts_with("actions/checkout@"))
+    };
+    // The contracts of tagged versions are compared with their tags, which a shallow clone lacks.
+    assert_eq!(steps.iter().find(uses).unwrap()["with"]["fetch-depth"], 0);
+}
+
+#[test]
 fn a_release_whose_contracts_are_not_kept_fails() {
     let script = script_of_contracts();
     let folder = tempfile::tempdir().unwrap();

@@ -14,6 +14,7 @@ mod checks;
 mod commands;
 #[cfg(test)]
 mod documents;
+mod released;
 mod rounds;
 mod workspace;
 

@@ -1,4 +1,5 @@
-//! Changes of the API that break clients of the version that was released last.
+//! Changes of the API that break clients of the version that was released last, and changes of what
+//! was released.
 
 use std::path::Path;
 use std::process::Stdio;
@@ -6,6 +7,7 @@ use std::process::Stdio;
 use tokio::process::Command;
 
 use super::{Check, succeeds};
+use crate::released;
 
 /// oasdiff, from the Go module proxy.
 const OASDIFF: &str = "github.com/oasdiff/oasdiff@v1.38.0";
@@ -14,12 +16,16 @@ const OASDIFF: &str = "github.com/oasdiff/oasdiff@v1.38.0";
 const CONTROL: &str =
     "checks::breaking::tests::a_change_that_breaks_clients_fails_unless_it_is_meant";
 
-/// oasdiff on docs/openapi.yaml, and the test that it finds what it is for, if Go is installed to
-/// build it.
+/// git on the contracts of tagged versions; oasdiff on docs/openapi.yaml, and the test that it finds
+/// what it is for, if Go is installed to build it.
 pub(super) async fn checks(root: &Path) -> anyhow::Result<Vec<Check>> {
+    let compared = released::comparisons(root)?.into_iter();
+    let mut checks: Vec<Check> = compared
+        .map(|command| Check::of("contracts as they were tagged (git diff)", command.into()))
+        .collect();
     if !succeeds("go", &["version"]).await {
         eprintln!("`go` is missing, so docs/openapi.yaml is not compared with the last version");
-        return Ok(Vec::new());
+        return Ok(checks);
     }
     let released = root.join(specifications::RELEASED);
     let last = specifications::last_released(root)?.join("openapi.yaml");
@@ -28,7 +34,8 @@ pub(super) async fn checks(root: &Path) -> anyhow::Result<Vec<Check>> {
     oasdiff.current_dir(root);
     let control = ["test", "--locked", "--package", "xtask", "--", "--ignored", "--exact", CONTROL];
     let control = Check::of_cargo(root, "control of oasdiff", &control);
-    Ok(vec![Check::of("API since the last version (oasdiff)", oasdiff), control])
+    checks.extend([Check::of("API since the last version (oasdiff)", oasdiff), control]);
+    Ok(checks)
 }
 
 /// Compares two versions of the API. A change that breaks clients fails, unless `accepted` lists it.

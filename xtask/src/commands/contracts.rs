@@ -6,21 +6,25 @@ use std::process::ExitCode;
 use clap::Args;
 use harness::checkout;
 
-/// Writes docs/openapi.yaml, docs/asyncapi.yaml and the JSON Schemas of the events from the code,
-/// and from template.yaml the routes in CargoLambda.toml and functions/health/src/routes.rs.
+use crate::released;
+
+/// Writes docs/openapi.yaml, docs/asyncapi.yaml and the JSON Schemas of the events from the code.
 #[derive(Args)]
 pub(crate) struct Options {
     /// Writes nothing, and fails if a file is not up to date.
     #[arg(long, conflicts_with = "release")]
     check: bool,
     /// Also keeps the contracts as those of the version in Cargo.toml, with which later ones are
-    /// compared.
+    /// compared. Fails if that version is tagged.
     #[arg(long)]
     release: bool,
 }
 
 pub(crate) fn run(options: &Options) -> anyhow::Result<ExitCode> {
     let root = checkout::root()?;
+    if options.release {
+        released::must_be_untagged(&root, env!("CARGO_PKG_VERSION"))?;
+    }
     if !options.check {
         specifications::write(&root, specifications::files(&root)?)?;
         if options.release {
