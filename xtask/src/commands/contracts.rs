@@ -8,7 +8,8 @@ use harness::checkout;
 
 use crate::released;
 
-/// Writes docs/openapi.yaml, docs/asyncapi.yaml and the JSON Schemas of the events from the code.
+/// Writes docs/openapi.yaml, docs/asyncapi.yaml and the JSON Schemas of the events from the code,
+/// and from template.yaml the routes in CargoLambda.toml and functions/health/src/routes.rs.
 #[derive(Args)]
 pub(crate) struct Options {
     /// Writes nothing, and fails if a file is not up to date.

@@ -6,8 +6,10 @@
 //!
 //! - the name server: health at once; the metric with the next window of transaction-check, within
 //!   70 s
-//! - event-consumer, transaction-check, the broker and the right to write: health after two
-//!   minutes, and by then the metric
+//! - event-consumer, transaction-check and the right to write: health after two minutes, and by then
+//!   the metric
+//! - the broker, which is the only one: health at once; the metric with the first event that the
+//!   sweep can't send
 //! - the tables: seconds
 
 use std::collections::BTreeMap;
@@ -52,7 +54,8 @@ const CONSUMER: Part =
     Part { name: "event-consumer", health: LATE, alarm: "EventConsumerSilentAlarm" };
 const CHECKER: Part =
     Part { name: "transaction-check", health: LATE, alarm: "TransactionCheckSilentAlarm" };
-const BROKER: Part = Part { name: "broker", health: LATE, alarm: "EventsDeferredAlarm" };
+const BROKER: Part =
+    Part { name: "broker", health: "no RocketMQ broker", alarm: "EventsDeferredAlarm" };
 const RIGHT: Part =
     Part { name: "event-consumer's right to write", health: LATE, alarm: "EventsPostponedAlarm" };
 const TABLES: Part = Part {
