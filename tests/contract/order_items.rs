@@ -10,7 +10,9 @@ use application::ports::pending::{
     DueAggregate, Found, IndexChange, OrderChange, PendingEventIndex, PendingEventStore,
 };
 use application::ports::stock::{Reservations, Taking};
-use application::ports::{DeadLetter, DeadLetterMoves, Fences, OrderCreation, OrderKeys, Topic};
+use application::ports::{
+    DeadLetter, DeadLetterMoves, Fences, MessageId, OrderCreation, OrderKeys, Topic,
+};
 use aws_sdk_dynamodb::types::AttributeValue;
 use domain::aggregate::AggregateKey;
 use domain::event::EventStamp;
@@ -400,7 +402,7 @@ async fn a_letter_is_moved_with_its_order_or_not_at_all(tables: Tables) {
     let letter = |message_id: &str| DeadLetter {
         event_id: Some(event),
         aggregate: Some(created.key()),
-        message_id: message_id.to_owned(),
+        message_id: MessageId::of(message_id),
         body: b"{}".to_vec(),
         body_bytes: 2,
         traceparent: None,

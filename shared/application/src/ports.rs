@@ -33,7 +33,8 @@ pub use broker::topics::{ClusterGauges, GroupPosition, PublishedEvents, Topic};
 pub use clock::Clock;
 pub use dead_letters::{
     DeadLetter, DeadLetterChannel, DeadLetterId, DeadLetterMoves, DeadLetterReader,
-    DeadLetterRemoval, DeadLetterSummary, InvalidDeadLetterId, LetterNotFound, MoveCancelled,
+    DeadLetterRemoval, DeadLetterSummary, InvalidDeadLetterId, LetterNotFound, MessageId,
+    MoveCancelled,
 };
 pub use health::{NameServers, OrderRoute, Tables};
 pub use identity::IdentitySource;

@@ -13,7 +13,7 @@ use std::time::Duration;
 use application::deadline::Deadline;
 use application::outcome::{Failure, FailureClass};
 use application::ports::{
-    CheckAnswer, CheckBack, CheckBackHandler, Clock, DeadLetter, Delivery, HalfMessage,
+    CheckAnswer, CheckBack, CheckBackHandler, Clock, DeadLetter, Delivery, HalfMessage, MessageId,
     OutboundMessage, Resolution, UnreadableBody,
 };
 use contracts::message;
@@ -25,6 +25,10 @@ use tokio::time::Instant as Moment;
 use crate::clock::ManualClock;
 use crate::fault::BrokerFault;
 use crate::weather::Weather;
+
+/// The property by which a producer names its message. A message without one is named by the broker
+/// (`SendMessageProcessor.java`).
+pub const MESSAGE_NAME: &str = "UNIQ_KEY";
 
 /// The topics of one deployment and one consumer group. Clones share the state.
 #[derive(Debug, Clone, Default)]
@@ -98,7 +102,7 @@ pub struct Copies {
 /// A message that is visible to consumers.
 #[derive(Debug)]
 struct Message {
-    message_id: String,
+    message_id: MessageId,
     body: Vec<u8>,
     properties: HashMap<String, String>,
     deliveries: u32,
@@ -115,14 +119,14 @@ pub struct MemoryReceipt(usize);
 #[derive(Debug, Clone)]
 pub struct MemoryDelivery {
     at: usize,
-    message_id: String,
+    message_id: MessageId,
     body: Vec<u8>,
     properties: HashMap<String, String>,
     redeliveries: u32,
 }
 
 impl Delivery for MemoryDelivery {
-    fn message_id(&self) -> &str {
+    fn message_id(&self) -> &MessageId {
         &self.message_id
     }
 
@@ -388,9 +392,10 @@ impl State {
     }
 
     fn show(&mut self, body: Vec<u8>, properties: HashMap<String, String>) {
-        let message_id = format!("MESSAGE{:04}", self.visible.len());
+        let name = properties.get(MESSAGE_NAME).filter(|name| !name.is_empty()).cloned();
+        let name = name.unwrap_or_else(|| format!("MESSAGE{:04}", self.visible.len()));
         self.visible.push(Message {
-            message_id,
+            message_id: MessageId::of(&name),
             body,
             properties,
             deliveries: 0,

@@ -3,8 +3,8 @@
 use application::event::order_message;
 use application::lifetimes;
 use application::ports::{
-    AccountDeletion, Activity, DeadLetter, HalfMessage, IdempotencyKey, IdentitySource, NewSession,
-    OutboundMessage, RefreshToken, Registration, Source, TokenRecord,
+    AccountDeletion, Activity, DeadLetter, HalfMessage, IdempotencyKey, IdentitySource, MessageId,
+    NewSession, OutboundMessage, RefreshToken, Registration, Source, TokenRecord,
 };
 use contracts::event::SCHEMA_VERSION;
 use domain::account::{Account, ActivityKind, EmailAddress, PasswordHash, Session, UserEvent};
@@ -109,7 +109,7 @@ pub fn dead_letter(event_id: Option<EventId>, at: Timestamp) -> DeadLetter {
         event_id,
         aggregate: None,
         done_by: std::collections::BTreeSet::new(),
-        message_id: "7F00000100002A9F00000000000012AB".to_owned(),
+        message_id: MessageId::of("7F00000100002A9F00000000000012AB"),
         body: b"{}".to_vec(),
         body_bytes: 2,
         traceparent: None,

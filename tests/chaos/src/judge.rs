@@ -23,7 +23,7 @@ use crate::client::{Cancel, Intent, Outcome};
 use crate::figures::{Figures, Recovery};
 use crate::rig::{EVENT_CONSUMER, Rig, TRANSACTION_CHECK};
 use crate::waiting::eventually;
-pub use reading::{AttemptState, EventCopy, OrderState, Pending, Records, World};
+pub use reading::{AttemptState, EventCopy, Letter, OrderState, Pending, Records, World};
 
 /// How many settle their unknown requests at once.
 const CLIENTS: usize = 8;

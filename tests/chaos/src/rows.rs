@@ -306,7 +306,7 @@ pub const ROWS: &[Row] = &[
     row!(
         "C3",
         "messages that nobody can read",
-        "they are dead-lettered, those of newer code wait for it, and their neighbours are unharmed",
+        "each is a letter that a command can name, those of newer code wait, no neighbour is harmed",
         poison::run
     ),
     row!(

@@ -39,7 +39,7 @@ pub struct FlaggedHalf {
     checked_group: String,
     queue_offset: String,
     commit_log_offset: String,
-    /// The key by which the broker names it in a check-back.
+    /// The name that its producer gave it, by which the broker asks about it in a check-back.
     pub unique_key: String,
 }
 
@@ -53,12 +53,26 @@ impl FlaggedHalf {
         names: &Names,
         topic: &str,
         event_id: Uuid,
+        body: (i32, Bytes),
+    ) -> anyhow::Result<Self> {
+        let name = event_id.simple().to_string().to_uppercase();
+        Self::store_named(endpoints, names, topic, (event_id, name), body).await
+    }
+
+    /// Stores one with a name of its producer's choice.
+    ///
+    /// # Errors
+    /// As [`Self::store`].
+    pub async fn store_named(
+        endpoints: &Endpoints,
+        names: &Names,
+        topic: &str,
+        (event_id, unique_key): (Uuid, String),
         (flags, body): (i32, Bytes),
     ) -> anyhow::Result<Self> {
         let broker = broker_address(&endpoints.namesrv).await?;
         let checked_group = format!("{}transaction-check", names.group_prefix);
         let id = event_id.to_string();
-        let unique_key = event_id.simple().to_string().to_uppercase();
         let born_ms = SystemClock.now().as_millis().to_string();
         let properties = [
             ("TRAN_MSG", "true"),

@@ -277,7 +277,7 @@ where
         };
         let span = tracing::info_span!(
             "event",
-            message_id = delivery.message_id(),
+            message_id = delivery.message_id().as_str(),
             event_id = event_id.map(tracing::field::display),
             aggregate = delivery.property(message::AGGREGATE),
             transaction_id = delivery.property(message::TRANSACTION_ID),
@@ -428,11 +428,15 @@ fn read(delivery: &impl Delivery) -> Read {
 
 const fn outcome_of(error: &HandlerError) -> DeliveryOutcome {
     match error {
-        HandlerError::Failed(Failure {
-            class: FailureClass::Throttled | FailureClass::Unavailable,
-            ..
-        }) => DeliveryOutcome::Congested,
-        HandlerError::Failed(_) | HandlerError::Permanent(_) => DeliveryOutcome::Postponed,
+        HandlerError::Failed(failure) => postponed_by(failure),
+        HandlerError::Permanent(_) => DeliveryOutcome::Postponed,
+    }
+}
+
+const fn postponed_by(failure: &Failure) -> DeliveryOutcome {
+    match failure.class {
+        FailureClass::Throttled | FailureClass::Unavailable => DeliveryOutcome::Congested,
+        FailureClass::Conflict | FailureClass::Permanent => DeliveryOutcome::Postponed,
     }
 }
 

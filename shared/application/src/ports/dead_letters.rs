@@ -1,8 +1,9 @@
 //! Events that were given up, for operators.
 
+mod identifiers;
+
 use std::collections::BTreeSet;
 use std::convert::Infallible;
-use std::fmt;
 use std::future::Future;
 
 use contracts::event::Event;
@@ -16,6 +17,8 @@ use crate::deadline::Deadline;
 use crate::events::StoredAggregate;
 use crate::outcome::{Failure, ItemReason, WriteTry};
 
+pub use identifiers::{DeadLetterId, InvalidDeadLetterId, MessageId};
+
 /// An event that was given up, for an operator.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DeadLetter {
@@ -27,9 +30,9 @@ pub struct DeadLetter {
     /// The handlers with an effect outside the aggregate that were done with the event. A redrive
     /// restores these marks, so that the effects are not repeated.
     pub done_by: BTreeSet<String>,
-    /// The broker's id of the message. It distinguishes the letters of one event: an event that was
-    /// redriven and given up again was delivered by another message.
-    pub message_id: String,
+    /// The message. It distinguishes the letters of one event: an event that was redriven and given
+    /// up again was delivered by another message.
+    pub message_id: MessageId,
     /// The message's body as it was received; the store may have kept only its beginning.
     pub body: Vec<u8>,
     /// How long the body was, in bytes.
@@ -53,8 +56,8 @@ impl DeadLetter {
     /// The identifier under which the letter is stored.
     pub fn id(&self) -> DeadLetterId {
         match self.event_id {
-            Some(event_id) => DeadLetterId(event_id.to_string()),
-            None => DeadLetterId(self.message_id.clone()),
+            Some(event_id) => DeadLetterId::of_event(event_id),
+            None => DeadLetterId::of_message(&self.message_id),
         }
     }
 
@@ -82,8 +85,8 @@ pub struct DeadLetterSummary {
     pub event_id: Option<EventId>,
     /// The aggregate that raised the event; `None` if no aggregate of ours did.
     pub aggregate: Option<AggregateKey>,
-    /// The broker's id of the message.
-    pub message_id: String,
+    /// The message.
+    pub message_id: MessageId,
     /// The name of the event's type, if it can be decoded.
     pub event_type: Option<String>,
     /// The order or user of the event, if it can be decoded.
@@ -119,39 +122,6 @@ impl From<DeadLetter> for DeadLetterSummary {
             expires_at: letter.expires_at,
             body_bytes: letter.body_bytes,
         }
-    }
-}
-
-/// The identifier of a dead letter: the event's id if it could be read, otherwise the broker's id
-/// of the message.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct DeadLetterId(String);
-
-/// A text is not a dead letter's id.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("must be an event's id or a message's id: 1 to 255 visible ASCII characters")]
-pub struct InvalidDeadLetterId;
-
-impl DeadLetterId {
-    /// Reads an id: 1 to 255 visible ASCII characters.
-    ///
-    /// # Errors
-    ///
-    /// [`InvalidDeadLetterId`] if it is not one.
-    pub fn parse(text: &str) -> Result<Self, InvalidDeadLetterId> {
-        let valid = (1..=255).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_graphic());
-        if valid { Ok(Self(text.to_owned())) } else { Err(InvalidDeadLetterId) }
-    }
-
-    /// The id as text, which [`Self::parse`] reads.
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-}
-
-impl fmt::Display for DeadLetterId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
     }
 }
 
@@ -197,8 +167,10 @@ pub struct MoveCancelled {
 pub trait DeadLetterMoves: Send + Sync {
     /// Makes one try, within `deadline`, to record a letter together with the end of its event in
     /// the aggregate, if the event is one of ours. It replaces a letter with the same id, which is
-    /// of an earlier publication. Of a long body it MAY keep only the beginning. The aggregate does
-    /// not expire while the letter is there, because a redrive needs it.
+    /// of an earlier publication of the event, or of the same message. The letter of a message that
+    /// can't be read never replaces an event's, because no [`MessageId`] is an event's. Of a long
+    /// body it MAY keep only the beginning. The aggregate does not expire while the letter is
+    /// there, because a redrive needs it.
     fn bury(
         &self,
         letter: &DeadLetter,
@@ -236,19 +208,4 @@ pub trait DeadLetterRemoval: Send + Sync {
 pub trait DeadLetterChannel: Send + Sync {
     /// Announces a dead letter. A second call announces it again.
     fn announce(&self, letter: &DeadLetter) -> impl Future<Output = WriteTry<Infallible>> + Send;
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn an_id_is_of_visible_characters() {
-        for id in ["01890a5d-ac96-774b-bcce-b302099a8057", "7F00000100002A9F00000000000012AB"] {
-            assert_eq!(DeadLetterId::parse(id).unwrap().as_str(), id);
-        }
-        for text in ["", "two words", "ümlaut", "tab\t", &"x".repeat(256)] {
-            assert_eq!(DeadLetterId::parse(text), Err(InvalidDeadLetterId), "{text:?}");
-        }
-    }
 }

@@ -47,11 +47,9 @@ pub(crate) fn half_message(half: &HalfMessage<'_>, topic: &str, checked_group: &
 
 pub(crate) fn announcement(letter: &DeadLetter, topic: &str) -> Message {
     let mut message = message_to(topic, letter.body.clone());
-    let event_id = letter.event_id.map(|id| id.to_string());
-    let key = event_id.clone().unwrap_or_else(|| letter.message_id.clone());
-    message.set_keys_from_collection(vec![key]);
-    if let Some(event_id) = &event_id {
-        put(&mut message, EVENT_ID, event_id);
+    message.set_keys_from_collection(vec![letter.id().to_string()]);
+    if let Some(event_id) = letter.event_id {
+        put(&mut message, EVENT_ID, &event_id.to_string());
     }
     if let Some(traceparent) = &letter.traceparent {
         put(&mut message, TRACEPARENT, traceparent);
@@ -82,7 +80,7 @@ fn put(message: &mut Message, name: &'static str, value: &str) {
 
 #[cfg(test)]
 mod tests {
-    use application::ports::{OutboundMessage, Topic};
+    use application::ports::{MessageId, OutboundMessage, Topic};
     use contracts::event::EventType;
     use domain::identity::EventId;
     use domain::timestamp::Timestamp;
@@ -146,7 +144,7 @@ mod tests {
             event_id: None,
             aggregate: None,
             done_by: std::collections::BTreeSet::new(),
-            message_id: "0A00".to_owned(),
+            message_id: MessageId::of("0A00"),
             body: b"not json".to_vec(),
             body_bytes: 8,
             traceparent: None,

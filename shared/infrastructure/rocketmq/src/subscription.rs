@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use application::deadline::Deadline;
 use application::outcome::{Failure, WriteTry};
-use application::ports::{Clock, Delivery, EventSubscription, Topic, UnreadableBody};
+use application::ports::{Clock, Delivery, EventSubscription, MessageId, Topic, UnreadableBody};
 use rocketmq_model::common::message::MessageConst;
 use rocketmq_model::common::message::message_ext::MessageExt;
 use rocketmq_protocol::code::request_code::RequestCode;
@@ -94,7 +94,7 @@ pub struct RocketmqDelivery {
     message: MessageExt,
     /// The decompressed body, if the message's body is compressed.
     inflated: Result<Option<Vec<u8>>, UnreadableBody>,
-    message_id: String,
+    message_id: MessageId,
     receipt: PopReceipt,
 }
 
@@ -268,8 +268,10 @@ impl Poll {
             tracing::error!(message_id = %message.msg_id(), "rocketmq.delivery_without_receipt");
             return None;
         };
+        // Its producer chose it, or its client did. Only where it is missing the broker makes one
+        // (`SendMessageProcessor.java`); its retries have the same.
         let message_id = property(&message, MessageConst::PROPERTY_UNIQ_CLIENT_MESSAGE_ID_KEYIDX)
-            .map_or_else(|| message.msg_id().to_string(), str::to_owned);
+            .map_or_else(|| MessageId::of(message.msg_id()), MessageId::of);
         let inflated = inflated(message.sys_flag(), message.message_inner().body_slice());
         Some(RocketmqDelivery { message, inflated, message_id, receipt })
     }
@@ -364,7 +366,7 @@ impl EventSubscription for RocketmqSubscription {
 }
 
 impl Delivery for RocketmqDelivery {
-    fn message_id(&self) -> &str {
+    fn message_id(&self) -> &MessageId {
         &self.message_id
     }
 

@@ -15,8 +15,8 @@ use application::ports::stock::{
     ReservationCancelled, Reservations, Returning, StockReturns, Taking,
 };
 use application::ports::{
-    DeadLetter, DeadLetterMoves, DeadLetterReader, Fences, IdentitySource, OrderCreation,
-    OrderKeys, Topic,
+    DeadLetter, DeadLetterMoves, DeadLetterReader, Fences, IdentitySource, MessageId,
+    OrderCreation, OrderKeys, Topic,
 };
 use domain::event::EventStamp;
 use domain::identity::{EventId, ProductId, TransactionId};
@@ -905,7 +905,7 @@ pub async fn a_redriven_letter_goes_as_its_event_returns_and_that_happens_once(
     let index = IndexChange::between(&ended.pending, &pending);
     let stored_now = StoredAggregate::Order(ended);
     let returns = stored_now.pending_change(pending, index);
-    let another = DeadLetter { message_id: "ANOTHER".to_owned(), ..dead.clone() };
+    let another = DeadLetter { message_id: MessageId::of("ANOTHER"), ..dead.clone() };
     let tried = moves.remove(&another, &returns, soon()).await;
     let WriteTry::Cancelled(cancelled) = tried else { panic!("{tried:?}") };
     assert!(cancelled.letter.condition_failed(), "a later letter of the same event is kept");

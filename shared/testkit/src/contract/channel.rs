@@ -146,8 +146,8 @@ pub async fn each_new_delivery_counts_one_redelivery_more(fixture: &impl Channel
         assert_eq!(delivery.redeliveries(), redeliveries);
         assert_eq!(delivery.body(), Ok(event.message.body.as_bytes()));
         assert_eq!(event_id(delivery), event.message.event_id.to_string());
-        let first = message_id.get_or_insert_with(|| delivery.message_id().to_owned());
-        assert_eq!(delivery.message_id(), first);
+        let first = message_id.get_or_insert_with(|| delivery.message_id().clone());
+        assert_eq!(*delivery.message_id(), *first);
         if redeliveries == 2 {
             acknowledge(fixture, delivery).await;
         } else {
@@ -177,7 +177,6 @@ pub async fn body_and_properties_arrive_as_they_were_sent(fixture: &impl Channel
     ] {
         assert_eq!(delivery.property(name), value.as_deref(), "{name}");
     }
-    assert!(!delivery.message_id().is_empty());
     acknowledge(fixture, delivery).await;
 }
 

@@ -5,8 +5,8 @@ use std::time::Duration;
 use application::deadline::Deadline;
 use application::outcome::WriteTry;
 use application::ports::{
-    DeadLetter, DeadLetterMoves, DeadLetterReader, DeadLetterRemoval, DeadLetterSummary,
-    IdentitySource, LetterNotFound,
+    DeadLetter, DeadLetterId, DeadLetterMoves, DeadLetterReader, DeadLetterRemoval,
+    DeadLetterSummary, IdentitySource, LetterNotFound, MessageId,
 };
 
 use domain::aggregate::AggregateKey;
@@ -33,7 +33,7 @@ async fn found(fixture: &impl TableFixture, letter: &DeadLetter) -> Option<DeadL
 pub async fn a_stored_letter_with_the_same_id_is_replaced(fixture: &impl TableFixture) {
     let first = letter(&SequentialIdentities::default());
     bury(fixture, &first).await;
-    let later = DeadLetter { message_id: "LATER".to_owned(), attempts: 4, ..first.clone() };
+    let later = DeadLetter { message_id: MessageId::of("LATER"), attempts: 4, ..first.clone() };
     bury(fixture, &later).await;
     assert_eq!(found(fixture, &first).await, Some(later));
 }
@@ -46,8 +46,39 @@ pub async fn a_message_without_an_event_is_buried_under_its_own_id(fixture: &imp
     letter.handler = None;
     bury(fixture, &letter).await;
     bury(fixture, &letter).await;
-    assert_eq!(letter.id().as_str(), letter.message_id);
+    assert_eq!(letter.id(), DeadLetterId::of_message(&letter.message_id));
     assert_eq!(found(fixture, &letter).await, Some(letter));
+}
+
+/// Its producer has named the message.
+pub async fn a_message_may_have_any_name(fixture: &impl TableFixture) {
+    let mut expected = Vec::new();
+    let long = "x".repeat(40_000);
+    for name in ["", "two words", "Grüße 🛒", "DEAD#", &long] {
+        let letter = DeadLetter { message_id: MessageId::of(name), ..dead_letter(None, moment(0)) };
+        bury(fixture, &letter).await;
+        let id = letter.id();
+        assert_eq!(DeadLetterId::parse(id.as_str()), Ok(id), "an operator can name it");
+        expected.push(DeadLetterSummary::from(letter));
+    }
+    let mut listed = all(fixture).await;
+    listed.sort_by(|a, b| a.id.cmp(&b.id));
+    expected.sort_by(|a, b| a.id.cmp(&b.id));
+    assert_eq!(listed, expected);
+}
+
+/// Its producer has named the message like the event.
+pub async fn the_letter_of_a_message_replaces_no_letter_of_an_event(fixture: &impl TableFixture) {
+    let event = letter(&SequentialIdentities::default());
+    bury(fixture, &event).await;
+    let id = event.id();
+    let forms = [id.to_string(), id.as_str().to_uppercase(), id.as_str().replace('-', "")];
+    for name in &forms {
+        let message_id = MessageId::of(name);
+        bury(fixture, &DeadLetter { message_id, ..dead_letter(None, moment(1)) }).await;
+    }
+    assert_eq!(found(fixture, &event).await, Some(event));
+    assert_eq!(all(fixture).await.len(), 1 + forms.len());
 }
 
 pub async fn a_letter_is_found_as_it_was_buried(fixture: &impl TableFixture) {
@@ -77,6 +108,21 @@ pub async fn at_least_the_beginning_of_a_long_body_is_kept(fixture: &impl TableF
     assert_eq!(kept.is_whole(), kept.body.len() == WHOLE);
 }
 
+async fn all(fixture: &impl TableFixture) -> Vec<DeadLetterSummary> {
+    let reader = fixture.letters();
+    let mut listed = Vec::new();
+    let mut after = None;
+    loop {
+        let page = reader.page(after).await.unwrap();
+        assert_eq!(page.unreadable, 0);
+        listed.extend(page.items);
+        after = page.next;
+        if after.is_none() {
+            return listed;
+        }
+    }
+}
+
 /// And no other item of the table.
 pub async fn the_pages_list_every_letter(fixture: &impl TableFixture) {
     let identities = SequentialIdentities::default();
@@ -90,18 +136,7 @@ pub async fn the_pages_list_every_letter(fixture: &impl TableFixture) {
         bury(fixture, &letter).await;
         expected.push(letter);
     }
-    let reader = fixture.letters();
-    let mut listed = Vec::new();
-    let mut after = None;
-    loop {
-        let page = reader.page(after).await.unwrap();
-        assert_eq!(page.unreadable, 0);
-        listed.extend(page.items);
-        after = page.next;
-        if after.is_none() {
-            break;
-        }
-    }
+    let mut listed = all(fixture).await;
     listed.sort_by_key(|letter| letter.attempts);
     assert_eq!(listed.len(), expected.len());
     let expected: Vec<_> = expected.into_iter().map(DeadLetterSummary::from).collect();
@@ -111,7 +146,7 @@ pub async fn the_pages_list_every_letter(fixture: &impl TableFixture) {
 /// Since the letter was read, the event was redriven and given up again.
 pub async fn another_letter_of_the_same_event_is_kept(fixture: &impl TableFixture) {
     let read = letter(&SequentialIdentities::default());
-    let later = DeadLetter { message_id: "LATER".to_owned(), ..read.clone() };
+    let later = DeadLetter { message_id: MessageId::of("LATER"), ..read.clone() };
     bury(fixture, &later).await;
     let discarded = fixture.removal().discard(&read, soon()).await;
     assert!(matches!(discarded, WriteTry::Cancelled(LetterNotFound)), "{discarded:?}");

@@ -11,7 +11,7 @@ use application::ports::pending::{
 };
 use application::ports::{
     AccountAtKey, AccountChange, AccountRemoval, AccountRepository, Accounts, DeadLetter,
-    DeadLetterMoves, IdentitySource, Sessions, Topic, UserRepository,
+    DeadLetterMoves, IdentitySource, MessageId, Sessions, Topic, UserRepository,
 };
 use application::users::judging::{Stale, judge_login};
 use contracts::event::EventType;
@@ -254,7 +254,7 @@ pub async fn a_letter_of_a_users_event_is_recorded_with_its_end(fixture: &impl T
     assert_eq!(fixture.expiry_of(key).await, None);
     let stored = StoredAggregate::User(find(fixture, key).await);
     // Once the letter is discarded, nothing needs the aggregate any more.
-    let other = DeadLetter { message_id: "another".to_owned(), ..letter.clone() };
+    let other = DeadLetter { message_id: MessageId::of("another"), ..letter.clone() };
     let unchanged = stored.pending_change(PendingEvents::default(), IndexChange::Keep);
     let tried = fixture.letter_moves().remove(&other, &unchanged, soon()).await;
     assert!(matches!(tried, WriteTry::Cancelled(_)), "{tried:?}");

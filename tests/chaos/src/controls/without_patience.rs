@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use application::deadline::Deadline;
 use application::outcome::{Failure, WriteTry};
-use application::ports::{Delivery, EventSubscription, UnreadableBody};
+use application::ports::{Delivery, EventSubscription, MessageId, UnreadableBody};
 use contracts::event::{DecodeError, Event};
 
 struct WithoutPatience<Subscription>(Subscription);
@@ -29,7 +29,7 @@ impl<Received: Delivery> Strict<Received> {
 }
 
 impl<Received: Delivery> Delivery for Strict<Received> {
-    fn message_id(&self) -> &str {
+    fn message_id(&self) -> &MessageId {
         self.received.message_id()
     }
 

@@ -1,15 +1,21 @@
 //! C3: messages that no code can read, or only newer code.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
-use harness::publishing::Publishing;
+use anyhow::Context;
+use application::operations::list_dead_letters::{DeadLetterFilter, ListDeadLetters};
+use application::ports::{DeadLetterId, DeadLetterReader, Resolution};
+use bytes::Bytes;
+use dynamodb::DynamoDeadLetters;
+use harness::publishing::{FlaggedHalf, Publishing};
 use serde_json::json;
 use tokio::time::Instant;
 use uuid::Uuid;
 
 use super::Bench;
 use crate::figures::{Figures, Measure};
-use crate::judge::{Records, judge_clean, rest};
+use crate::judge::{Letter, Records, judge_clean, rest};
 use crate::rig::{EVENT_CONSUMER, Rig};
 use crate::waiting::eventually;
 
@@ -22,27 +28,24 @@ const UNBLOCKED_WITHIN: Duration = Duration::from_secs(20);
 
 pub(super) async fn run(bench: Bench<'_>) -> anyhow::Result<Figures> {
     let rig = Rig::start(bench.cluster, bench.seed).await?;
-    let rounds: u64 = bench.either(1, 5);
-    let (mut published, mut newer, mut slowest) = (0, Vec::new(), Duration::ZERO);
-    for round in 0..rounds {
+    let mut sent = Sent::default();
+    for round in 0..bench.either(1, 5) {
         let publishing = Publishing::start(&rig.system.endpoints, &rig.system.names).await?;
         for (kind, reader, body) in poisons() {
-            let id = Uuid::from_u64_pair(0x0190_0000_0000_7000 + round, 1 << 63 | published);
+            let id = sent.next_id(round);
             publishing.publish(id, None, &body).await?;
-            published += 1;
-            newer.extend((reader == ReadableBy::NewerCode).then(|| id.to_string()));
-            let begun = Instant::now();
-            let neighbour = rig.settle(&format!("neighbour-{kind}-{round}")).await?;
-            eventually("a poison's neighbour is finished", async || {
-                let unfinished = Records::read(&rig).await?.unfinished().contains(&&neighbour);
-                Ok((!unfinished).then_some(()))
-            })
-            .await?;
-            slowest = slowest.max(begun.elapsed());
+            sent.newer.extend((reader == ReadableBy::NewerCode).then(|| id.to_string()));
+            sent.settle_neighbour(&rig, &format!("{kind}-{round}")).await?;
         }
         publishing.stop().await;
+        let neighbour = sent.settle_neighbour(&rig, &format!("before-names-{round}")).await?;
+        for (kind, name) in unfit_names(&rig, &neighbour).await? {
+            publish_named(&rig, sent.next_id(round), name).await?;
+            sent.settle_neighbour(&rig, &format!("{kind}-{round}")).await?;
+        }
         rest(&rig).await?;
     }
+    let Sent { published, newer, slowest } = sent;
     let unreadable = published - u64::try_from(newer.len())?;
     eventually("every unreadable poison is dead-lettered", async || {
         let letters = Records::read(&rig).await?.dead_letters;
@@ -60,10 +63,7 @@ pub(super) async fn run(bench: Bench<'_>) -> anyhow::Result<Figures> {
     let letters = Records::read(&rig).await?.dead_letters;
     let count = u64::try_from(letters.len())?;
     anyhow::ensure!(count == unreadable, "{count} letters of {unreadable} unreadable messages");
-    anyhow::ensure!(
-        letters.values().all(|letter| !letter.reason.is_empty()),
-        "a dead letter without a reason"
-    );
+    check(&rig, &letters).await?;
     anyhow::ensure!(slowest < UNBLOCKED_WITHIN, "a poison's neighbour took {slowest:?}");
     let mut figures = judge_clean(&rig).await?;
     figures.faults = published;
@@ -75,6 +75,75 @@ pub(super) async fn run(bench: Bench<'_>) -> anyhow::Result<Figures> {
     );
     rig.stop().await;
     Ok(figures)
+}
+
+/// Each letter has a reason, and is found by the id by which an operator names it.
+async fn check(rig: &Rig<'_>, letters: &BTreeMap<String, Letter>) -> anyhow::Result<()> {
+    let reasons = letters.values().all(|letter| !letter.reason.is_empty());
+    anyhow::ensure!(reasons, "a dead letter without a reason");
+    let stored = DynamoDeadLetters::new(rig.tables(), rig.letters_table()?);
+    for key in letters.keys() {
+        let id = DeadLetterId::parse(key.trim_start_matches("DEAD#"))
+            .with_context(|| format!("no command takes {key:?}"))?;
+        let letter = stored.find(&id).await?.with_context(|| format!("{id} is not found"))?;
+        anyhow::ensure!(letter.event_id.is_none(), "{id} is the letter of an event");
+    }
+    let list = ListDeadLetters { letters: stored };
+    let listing = list.newest(&DeadLetterFilter::default(), letters.len(), |_| ()).await?;
+    let listed = listing.items.len();
+    anyhow::ensure!(listed == letters.len() && listing.unreadable == 0, "{listed} are listed");
+    Ok(())
+}
+
+/// What was published, and how its neighbours fared.
+#[derive(Default)]
+struct Sent {
+    published: u64,
+    /// Those that newer code may read.
+    newer: Vec<String>,
+    slowest: Duration,
+}
+
+impl Sent {
+    fn next_id(&mut self, round: u64) -> Uuid {
+        let id = Uuid::from_u64_pair(0x0190_0000_0000_7000 + round, 1 << 63 | self.published);
+        self.published += 1;
+        id
+    }
+
+    /// Returns its `order_id`.
+    async fn settle_neighbour(&mut self, rig: &Rig<'_>, name: &str) -> anyhow::Result<String> {
+        let begun = Instant::now();
+        let neighbour = rig.settle(&format!("neighbour-{name}")).await?;
+        eventually("a poison's neighbour is finished", async || {
+            let unfinished = Records::read(rig).await?.unfinished().contains(&&neighbour);
+            Ok((!unfinished).then_some(()))
+        })
+        .await?;
+        self.slowest = self.slowest.max(begun.elapsed());
+        Ok(neighbour)
+    }
+}
+
+/// Names of messages under which no letter may be stored: longer than the key of an item, of
+/// characters that no command takes, and the `event_id` of an event of ours.
+async fn unfit_names(rig: &Rig<'_>, order_id: &str) -> anyhow::Result<[(&'static str, String); 3]> {
+    let order = Records::read(rig).await?.orders.remove(order_id);
+    let order = order.context("the order is gone")?;
+    let event_id = order.event("OrderCreated").context("the order has no birth")?;
+    // Of this round alone: a second message with the same name would replace the letter.
+    Ok([
+        ("long-name", format!("{order_id}{}", "x".repeat(3_000))),
+        ("odd-name", format!("Grüße an {order_id}")),
+        ("name-of-an-event", event_id.to_owned()),
+    ])
+}
+
+async fn publish_named(rig: &Rig<'_>, event_id: Uuid, name: String) -> anyhow::Result<()> {
+    let (endpoints, names) = (&rig.system.endpoints, &rig.system.names);
+    let body = (0, Bytes::from_static(b"this is no event"));
+    let half = FlaggedHalf::store_named(endpoints, names, &names.topic, (event_id, name), body);
+    half.await?.end(Resolution::Commit).await
 }
 
 /// The code that can read such a body.

@@ -13,7 +13,7 @@ use application::outcome::{Failure, FailureClass, WriteTry};
 use application::ports::pending::{AggregateChange, Found, OrderChange, PendingEventStore};
 use application::ports::stock::{ReservationCancelled, Reservations, Taking};
 use application::ports::{
-    Delivery, EndError, EventSubscription, HalfMessage, PrepareError, Resolution,
+    Delivery, EndError, EventSubscription, HalfMessage, MessageId, PrepareError, Resolution,
     TransactionalPublisher, UnreadableBody,
 };
 use contracts::message;
@@ -124,6 +124,7 @@ pub(crate) struct OneCopy {
 }
 
 pub(crate) struct Copy {
+    message_id: MessageId,
     body: Vec<u8>,
     properties: HashMap<&'static str, String>,
 }
@@ -136,14 +137,15 @@ impl OneCopy {
             (message::TRANSACTION_ID, half.transaction_id.to_string()),
             (message::AGGREGATE, aggregate.to_string()),
         ]);
-        let copy = Copy { body: half.message.body.clone().into_bytes(), properties };
+        let message_id = MessageId::of("MESSAGE0000");
+        let copy = Copy { message_id, body: half.message.body.clone().into_bytes(), properties };
         Self { wire, copy: Mutex::new(Some(copy)) }
     }
 }
 
 impl Delivery for Copy {
-    fn message_id(&self) -> &'static str {
-        "MESSAGE0000"
+    fn message_id(&self) -> &MessageId {
+        &self.message_id
     }
 
     fn body(&self) -> Result<&[u8], &UnreadableBody> {

@@ -7,7 +7,7 @@ use std::time::Duration;
 use domain::identity::EventId;
 use domain::timestamp::Timestamp;
 
-use super::{ConsumeEvents, DeliveryOutcome, first_failed_at, log_unless_done};
+use super::{ConsumeEvents, DeliveryOutcome, first_failed_at, log_unless_done, postponed_by};
 use crate::backoff::Backoff;
 use crate::deadline::Deadline;
 use crate::events::StoredAggregate;
@@ -17,7 +17,7 @@ use crate::ports::pending::{AggregateChange, IndexChange, PendingEventStore};
 use crate::ports::stock::Reservations;
 use crate::ports::{
     Clock, DeadLetter, DeadLetterChannel, DeadLetterMoves, Delivery, EventSubscription,
-    IdentitySource, MoveCancelled, TransactionalPublisher,
+    IdentitySource, MessageId, MoveCancelled, TransactionalPublisher,
 };
 use crate::retry::until_settled;
 
@@ -79,8 +79,7 @@ where
             }
             Err(failure) => {
                 log_not_recorded(&failure);
-                self.postpone(delivery, failures.saturating_sub(1), DeliveryOutcome::Congested)
-                    .await
+                self.postpone(delivery, failures.saturating_sub(1), postponed_by(&failure)).await
             }
         }
     }
@@ -100,7 +99,7 @@ where
             Ok(_) => self.announce(delivery, &letter, deadline).await,
             Err(failure) => {
                 log_not_recorded(&failure);
-                self.postpone(delivery, delivery.redeliveries(), DeliveryOutcome::Congested).await
+                self.postpone(delivery, delivery.redeliveries(), postponed_by(&failure)).await
             }
         }
     }
@@ -191,7 +190,7 @@ fn letter_of(delivery: &impl Delivery, now: Timestamp) -> DeadLetter {
         event_id: property(contracts::message::EVENT_ID).and_then(|id| id.parse().ok()),
         aggregate: None,
         done_by: BTreeSet::new(),
-        message_id: delivery.message_id().to_owned(),
+        message_id: delivery.message_id().clone(),
         body: body.get(..LETTER_BODY_MAX).unwrap_or(body).to_vec(),
         body_bytes: body.len(),
         traceparent: property(contracts::message::TRACEPARENT).map(ToOwned::to_owned),
@@ -211,7 +210,7 @@ fn log_not_recorded(failure: &Failure) {
 }
 
 /// A seed that makes the waits of different letters differ, and those of one letter repeat.
-fn seed(message_id: &str) -> u64 {
+fn seed(message_id: &MessageId) -> u64 {
     let mut hasher = DefaultHasher::new();
     message_id.hash(&mut hasher);
     hasher.finish()

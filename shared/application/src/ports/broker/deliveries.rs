@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use crate::deadline::Deadline;
 use crate::outcome::{Failure, WriteTry};
+use crate::ports::MessageId;
 
 /// The longest body that is read, in bytes: a JSON document may need a hundred times its length in
 /// memory. An event is at most a quarter as long.
@@ -16,8 +17,9 @@ pub struct UnreadableBody(pub String);
 
 /// A message that was delivered and waits for its acknowledgement.
 pub trait Delivery: Send + Sync {
-    /// The broker's id of the message, for logs and for dead letters without an `event_id`.
-    fn message_id(&self) -> &str;
+    /// Which message it is, for logs and for dead letters without an `event_id`. Each delivery of a
+    /// message MUST have the same one.
+    fn message_id(&self) -> &MessageId;
     /// The body, which should be an event in JSON. A compressed body is inflated.
     ///
     /// # Errors

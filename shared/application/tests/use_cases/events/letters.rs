@@ -8,8 +8,9 @@ use application::deadline::Deadline;
 use application::events::StoredAggregate;
 use application::events::consume::Registry;
 use application::outcome::FailureClass;
-use application::ports::{BODY_BYTES_MAX, Clock};
+use application::ports::{BODY_BYTES_MAX, Clock, DeadLetterId};
 use domain::order::OrderStatus;
+use testkit::broker::MESSAGE_NAME;
 use testkit::fault::{BrokerFault, Fault, Operation};
 use testkit::world::World;
 
@@ -102,11 +103,37 @@ async fn a_broken_copy_leaves_the_letter_of_an_event_of_ours() {
     consume(&world, LONG).await;
     let letter = world.tables.dead_letters().remove(0);
     let event_id = stored(&world, id).created_event().to_string();
+    let upper = event_id.to_uppercase();
     world.broker.put(b"a broken copy", &[("event_id", &event_id)]);
-    consume(&world, SHORT).await;
+    // A producer may give its message any name, and so that of our letter.
+    for name in [&event_id, &upper] {
+        world.broker.put(b"another", &[("event_id", &event_id), (MESSAGE_NAME, name)]);
+    }
+    let report = consume(&world, SHORT).await;
+    assert_eq!(report.dead_lettered, 3, "{report:?}");
     let letters = world.tables.dead_letters();
-    assert_eq!(letters.len(), 2);
+    assert_eq!(letters.len(), 4);
     assert!(letters.contains(&letter));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_message_that_cannot_be_read_may_have_any_name() {
+    let world = world();
+    let names = ["x".repeat(2_044), "x".repeat(256), "two words".to_owned(), "Grüße".to_owned()];
+    for name in &names {
+        world.broker.put(b"not an event", &[(MESSAGE_NAME, name)]);
+    }
+    // Its next delivery records the same letter.
+    world.tables.script(Operation::BuryAndEnd, [Fault::ReplyLost]);
+    let report = consume(&world, SHORT).await;
+    assert_eq!(report.dead_lettered, 4, "{report:?}");
+    assert_eq!(world.broker.unacknowledged(), 0);
+    let letters = world.tables.dead_letters();
+    assert_eq!(letters.len(), names.len());
+    for letter in letters {
+        let id = letter.id();
+        assert_eq!(DeadLetterId::parse(id.as_str()), Ok(id), "an operator can name it");
+    }
 }
 
 #[tokio::test(start_paused = true)]

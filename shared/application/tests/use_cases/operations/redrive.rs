@@ -12,7 +12,7 @@ use application::operations::discard_dead_letter::DiscardError;
 use application::operations::redrive::{Redrive, RedriveError, RedrivePlan};
 use application::outcome::{FailureClass, WriteTry};
 use application::ports::pending::{IndexChange, PendingEventStore};
-use application::ports::{CheckAnswer, Clock, DeadLetter, DeadLetterId, Resolution};
+use application::ports::{CheckAnswer, Clock, DeadLetter, DeadLetterId, MessageId, Resolution};
 use domain::order::OrderStatus;
 use domain::pending::PendingEvents;
 use testkit::broker::MemoryBroker;
@@ -302,7 +302,7 @@ async fn a_letter_that_is_cut_off_is_not_redriven_unless_its_event_is_ours() {
         let body = letter.body[..letter.body.len() / 2].to_vec();
         DeadLetter { body, ..letter.clone() }
     };
-    let message_id = "CUT-OFF".to_owned();
+    let message_id = MessageId::of("CUT-OFF");
     let foreign = DeadLetter { event_id: None, aggregate: None, message_id, ..cut_off(&ours) };
     world.tables.put_dead_letter(foreign.clone());
     let error = redrive(&world).redrive(&foreign.id()).await.unwrap_err();

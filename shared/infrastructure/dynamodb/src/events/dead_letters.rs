@@ -22,7 +22,7 @@ fn key(letter: &DeadLetter) -> Item {
 
 /// The value for [`SAME_LETTER`].
 fn message_id_of(letter: &DeadLetter) -> Vec<(&'static str, AttributeValue)> {
-    vec![(":message_id", text(&letter.message_id))]
+    vec![(":message_id", text(letter.message_id.as_str()))]
 }
 
 /// Reads, discards and moves dead letters. Each port is in its own file and needs these actions:

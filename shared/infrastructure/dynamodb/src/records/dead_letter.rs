@@ -3,7 +3,7 @@ use std::collections::BTreeSet;
 use std::fmt;
 use std::str::FromStr;
 
-use application::ports::{DeadLetter, DeadLetterSummary};
+use application::ports::{DeadLetter, DeadLetterSummary, MessageId};
 use domain::timestamp::Timestamp;
 use serde::de::{Error, Visitor};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
@@ -77,7 +77,7 @@ impl TryFrom<DeadLetterSummaryRecord> for DeadLetterSummary {
             id,
             event_id: parsed(record.event_id)?,
             aggregate: parsed(record.aggregate)?,
-            message_id: record.message_id,
+            message_id: message_id(&record.message_id)?,
             event_type: record.event_type,
             subject: record.subject,
             handler: record.handler,
@@ -95,6 +95,10 @@ where
     Value: FromStr<Err: fmt::Display>,
 {
     text.map(|text| text.parse().map_err(CorruptRecord::because)).transpose()
+}
+
+fn message_id(text: &str) -> Result<MessageId, CorruptRecord> {
+    MessageId::parse(text).map_err(CorruptRecord::because)
 }
 
 fn from_seconds(seconds: i64) -> Timestamp {
@@ -142,7 +146,7 @@ impl TryFrom<DeadLetterRecord<'_>> for DeadLetter {
     fn try_from(record: DeadLetterRecord<'_>) -> Result<Self, CorruptRecord> {
         Ok(Self {
             event_id: parsed(record.event_id)?,
-            message_id: record.message_id.into_owned(),
+            message_id: message_id(&record.message_id)?,
             body: record.body.0.into_owned(),
             body_bytes: record.body_length,
             traceparent: record.traceparent.map(Cow::into_owned),
@@ -205,7 +209,7 @@ mod tests {
     fn letter(body: Vec<u8>) -> DeadLetter {
         DeadLetter {
             event_id: None,
-            message_id: "7F00000100002A9F".to_owned(),
+            message_id: MessageId::of("7F00000100002A9F"),
             body_bytes: body.len(),
             body,
             traceparent: None,

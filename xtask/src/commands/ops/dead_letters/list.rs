@@ -80,7 +80,7 @@ impl<'a> From<&'a DeadLetterSummary> for Listed<'a> {
             id: letter.id.as_str(),
             event_id: letter.event_id.map(|id| id.to_string()),
             aggregate: letter.aggregate.map(|key| key.to_string()),
-            message_id: &letter.message_id,
+            message_id: letter.message_id.as_str(),
             event_type: letter.event_type.as_deref(),
             subject: letter.subject.as_deref(),
             handler: letter.handler.as_deref(),

@@ -55,7 +55,7 @@ fn print(letter: &DeadLetter, plan: &RedrivePlan) {
     line("event", summary.event_id.map_or_else(|| "?".to_owned(), |id| id.to_string()));
     line("type", summary.event_type.clone().unwrap_or_else(|| "?".to_owned()));
     line("subject", summary.subject.unwrap_or_else(|| "?".to_owned()));
-    line("message", summary.message_id);
+    line("message", summary.message_id.to_string());
     line("handler", summary.handler.unwrap_or_else(|| "none: it could not be decoded".to_owned()));
     line("reason", summary.reason);
     line("attempts", summary.attempts.to_string());
