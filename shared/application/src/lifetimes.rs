@@ -13,6 +13,13 @@ pub const TOMBSTONE: Duration = DAY.saturating_mul(14);
 /// How long a dead letter of a foreign event, or of an unreadable message, is kept.
 pub const DEAD_LETTER: Duration = DAY.saturating_mul(14);
 
+/// How long a message waits for newer code that may read it, if no aggregate of ours has raised its
+/// event.
+///
+/// Longer than it takes to deploy that code to all processes, or to deploy it again after it was
+/// rolled back. A message that another team sent by mistake ends after this time.
+pub const NEWER_CODE: Duration = DAY;
+
 /// How long an access token is good after it was issued.
 pub const ACCESS_TOKEN: Duration = Duration::from_secs(15 * 60);
 

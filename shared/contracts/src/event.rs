@@ -246,12 +246,23 @@ pub enum DecodeError {
     /// Another version of CloudEvents.
     #[error("specversion {0:?} is not {SPEC_VERSION:?}")]
     SpecVersion(String),
-    /// A schema that is newer than this code.
+    /// A version of the payloads that this code doesn't read: a newer one, or none that ever was.
     #[error("schema version {0} is not {SCHEMA_VERSION}")]
     SchemaVersion(u32),
     /// A type that this code doesn't know.
     #[error("the type {0:?} is unknown")]
     UnknownType(String),
+}
+
+impl DecodeError {
+    /// Whether newer code may be able to read the event, so that it is worth waiting for.
+    pub const fn may_be_newer(&self) -> bool {
+        match self {
+            Self::SchemaVersion(version) => *version > SCHEMA_VERSION,
+            Self::UnknownType(_) => true,
+            Self::Malformed(_) | Self::SpecVersion(_) => false,
+        }
+    }
 }
 
 impl Event {
@@ -403,10 +414,14 @@ mod tests {
 
     #[test]
     fn what_this_version_does_not_understand_is_an_error_that_says_so() {
-        let error = edited(|json| json["schemaversion"] = 2.into()).unwrap_err();
-        assert_eq!(error.to_string(), "schema version 2 is not 1");
+        for (version, is_newer) in [(2, true), (0, false)] {
+            let error = edited(|json| json["schemaversion"] = version.into()).unwrap_err();
+            assert_eq!(error.to_string(), format!("schema version {version} is not 1"));
+            assert_eq!(error.may_be_newer(), is_newer, "{version}");
+        }
         let error = edited(|json| json["type"] = "OrderPainted".into()).unwrap_err();
         assert_eq!(error.to_string(), "the type \"OrderPainted\" is unknown");
+        assert!(error.may_be_newer());
         assert!(matches!(
             edited(|json| json["data"]["total"] = "x".into()),
             Err(DecodeError::Malformed(_))

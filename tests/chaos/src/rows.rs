@@ -354,7 +354,7 @@ pub const ROWS: &[Row] = &[
     row!(
         "F5",
         "events that newer code raised",
-        "they come again until that code is there, and are no dead letters",
+        "they come again and are no dead letters; a message of an event that has ended is done",
         newer::run
     ),
     row!(

@@ -7,6 +7,10 @@
 //! acknowledged. An event that fails is delivered again after a while, and its failures are counted
 //! in its entry, over all copies of the message. A message that can't be read, and an event that
 //! fails for too long, go to the dead letters.
+//!
+//! A message that only newer code may be able to read is judged by the aggregate that it names: an
+//! event of ours waits for that code as long as it is pending. If no aggregate has raised its
+//! event, the message waits for a day and then goes to the dead letters.
 
 mod congestion;
 mod give_up;
@@ -22,7 +26,6 @@ use std::time::Duration;
 
 use contracts::event::{DecodeError, Event};
 use contracts::message;
-use domain::aggregate::AggregateKey;
 use domain::identity::EventId;
 use futures::stream::FuturesUnordered;
 use futures::{FutureExt, StreamExt};
@@ -31,6 +34,7 @@ use tracing::Instrument;
 
 use super::report::report;
 use crate::deadline::Deadline;
+use crate::lifetimes;
 use crate::outcome::{Failure, FailureClass, WriteTry};
 use crate::ports::pending::PendingEventStore;
 use crate::ports::stock::Reservations;
@@ -40,7 +44,7 @@ use crate::ports::{
 };
 use congestion::Congestion;
 use handle::{Ended, NotEnded};
-use pace::{first_failed_at, pause_after};
+use pace::{first_failed_at, pause_after, paused};
 
 pub use groups::ReservationGroups;
 pub use handle::HandleEvents;
@@ -108,7 +112,7 @@ enum DeliveryOutcome {
     Postponed,
     /// Postponed, because something is overloaded or unavailable.
     Congested,
-    /// Postponed, because newer code raised the event.
+    /// Postponed, because newer code raised the event, or may have.
     Newer,
     /// Postponed, because the aggregate can't be read: the event stays pending until it can.
     Unreadable,
@@ -142,7 +146,7 @@ impl ConsumptionReport {
 enum Read {
     /// An event of this version.
     Event(EventId),
-    /// An event that newer code raised.
+    /// A message that newer code may be able to read.
     Newer(DecodeError),
     /// A message that can't be read, for this reason.
     Unreadable(String),
@@ -286,13 +290,7 @@ where
         async {
             match read {
                 Read::Event(event_id) => self.handle(&delivery, event_id, deadline, window).await,
-                Read::Newer(error) => {
-                    tracing::warn!(
-                        error = &error as &dyn std::error::Error,
-                        "newer code raised the event; it waits for newer code"
-                    );
-                    self.postpone(&delivery, delivery.redeliveries(), DeliveryOutcome::Newer).await
-                }
+                Read::Newer(error) => self.handle_newer(&delivery, &error, deadline, window).await,
                 Read::Unreadable(reason) => self.give_up_unread(&delivery, reason, deadline).await,
             }
         }
@@ -307,12 +305,7 @@ where
         deadline: Deadline,
         window: Deadline,
     ) -> DeliveryOutcome {
-        let key = delivery.property(message::AGGREGATE).and_then(|text| text.parse().ok());
-        let ended = match key {
-            Some(key) => self.handle_event(key, event_id, deadline).await,
-            None => Ok(Ended::Foreign),
-        };
-        match ended {
+        match self.handle_event(delivery, event_id, deadline).await {
             Ok(Ended::Handled) => self.acknowledge(delivery, DeliveryOutcome::Handled).await,
             Ok(Ended::Foreign) => {
                 tracing::warn!(
@@ -324,12 +317,57 @@ where
         }
     }
 
+    /// Handles an event whose message newer code may be able to read. Its properties name the event
+    /// and its aggregate, which has all that the handlers need.
+    async fn handle_newer(
+        &self,
+        delivery: &Subscription::Delivery,
+        error: &DecodeError,
+        deadline: Deadline,
+        window: Deadline,
+    ) -> DeliveryOutcome {
+        let named = delivery.property(message::EVENT_ID).and_then(|text| text.parse().ok());
+        let Some(event_id) = named else {
+            return self.wait_for_newer_code(delivery, error, deadline).await;
+        };
+        match self.handle_event(delivery, event_id, deadline).await {
+            Ok(Ended::Handled) => self.acknowledge(delivery, DeliveryOutcome::Handled).await,
+            Ok(Ended::Foreign) => self.wait_for_newer_code(delivery, error, deadline).await,
+            Err(not_ended) => self.try_again(delivery, event_id, not_ended, window).await,
+        }
+    }
+
+    /// Postpones a message whose event no aggregate of ours has raised, as far as this code can
+    /// see, until it was tried for long enough. The time is that of the pauses between its
+    /// deliveries: they are counted by the broker, and a producer that sends a message with a count
+    /// of its own makes it end sooner. No event of ours ends with it.
+    async fn wait_for_newer_code(
+        &self,
+        delivery: &Subscription::Delivery,
+        error: &DecodeError,
+        deadline: Deadline,
+    ) -> DeliveryOutcome {
+        let redeliveries = delivery.redeliveries();
+        if paused(redeliveries) >= lifetimes::NEWER_CODE {
+            let reason = format!("no newer code has read it: {}", crate::outcome::chain(error));
+            return self.give_up_unread(delivery, reason, deadline).await;
+        }
+        tracing::warn!(
+            error = error as &dyn std::error::Error,
+            "only newer code may be able to read the message; it waits for that code"
+        );
+        self.postpone(delivery, redeliveries, DeliveryOutcome::Newer).await
+    }
+
+    /// Handles an event, if the aggregate that its message names has raised it.
     async fn handle_event(
         &self,
-        key: AggregateKey,
+        delivery: &Subscription::Delivery,
         event_id: EventId,
         deadline: Deadline,
     ) -> Result<Ended, NotEnded> {
+        let named = delivery.property(message::AGGREGATE).and_then(|text| text.parse().ok());
+        let Some(key) = named else { return Ok(Ended::Foreign) };
         let received_at = self.handling.publication.clock.now();
         self.handling.handle(key, event_id, received_at, deadline).await
     }
@@ -419,9 +457,7 @@ fn read(delivery: &impl Delivery) -> Read {
     }
     match Event::decode(body) {
         Ok(event) => Read::Event(EventId::new(event.id)),
-        Err(error @ (DecodeError::SchemaVersion(_) | DecodeError::UnknownType(_))) => {
-            Read::Newer(error)
-        }
+        Err(error) if error.may_be_newer() => Read::Newer(error),
         Err(error) => Read::Unreadable(crate::outcome::chain(&error)),
     }
 }

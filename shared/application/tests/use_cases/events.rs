@@ -14,10 +14,11 @@ mod windows;
 use std::time::Duration;
 
 use application::deadline::Deadline;
+use application::events::StoredAggregate;
 use application::events::consume::{ConsumptionReport, Registry};
 use contracts::event::{Event, EventType};
 use domain::identity::OrderId;
-use domain::order::{OrderStatus, StoredOrder};
+use domain::order::{Order, OrderRecord, OrderStatus, StoredOrder};
 use testkit::samples::product_id;
 use testkit::world::World;
 use tokio::time::Instant;
@@ -52,6 +53,26 @@ pub(crate) async fn created(world: &World, quantity: u64) -> OrderId {
 
 pub(crate) fn stored(world: &World, id: OrderId) -> StoredOrder {
     world.tables.stored_order(id).unwrap()
+}
+
+/// Turns the one event of a new order into an event of the next schema version.
+pub(crate) fn raised_by_newer_code(world: &World, id: OrderId) {
+    let mut newer = stored(world, id);
+    let mut history: Vec<_> = newer.order.history().iter().cloned().collect();
+    history[0].event.schema_version += 1;
+    newer.order = Order::rehydrate(OrderRecord {
+        id,
+        user_id: newer.order.user_id(),
+        currency: newer.order.currency(),
+        lines: newer.order.lines().to_vec(),
+        total: newer.order.total(),
+        history,
+        notifications: Vec::new(),
+        version: 1,
+    })
+    .unwrap();
+    assert!(StoredAggregate::Order(newer.clone()).message(newer.created_event()).is_err());
+    world.tables.put_stored_order(newer);
 }
 
 pub(crate) fn notified(stored: &StoredOrder) -> Vec<&str> {

@@ -383,8 +383,15 @@ impl Delivery for RocketmqDelivery {
     }
 
     fn redeliveries(&self) -> u32 {
-        u32::try_from(self.message.reconsume_times()).unwrap_or_default()
+        redeliveries(self.message.reconsume_times())
     }
+}
+
+/// The broker adds one with each retry to the count that the producer sent, which may be any
+/// (`SendMessageProcessor.java`, `PopReviveService.java`). A negative one counts as the highest: if
+/// it counted as zero, the message would seem to be new for ever.
+fn redeliveries(reconsume_times: i32) -> u32 {
+    u32::try_from(reconsume_times).unwrap_or(u32::MAX)
 }
 
 pub(crate) fn property<'a>(message: &'a MessageExt, name: &str) -> Option<&'a str> {
@@ -405,4 +412,15 @@ fn pop_receipt(message: &MessageExt, polled: Topic, group: &str) -> Option<PopRe
         queue_offset: ExtraInfoUtil::get_queue_offset(&parts).ok()?,
         extra_info: extra_info.to_owned(),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::redeliveries;
+
+    #[test]
+    fn no_count_of_a_producer_makes_a_message_new_for_ever() {
+        assert_eq!([0, 1, 153].map(redeliveries), [0, 1, 153]);
+        assert_eq!([-1, i32::MIN].map(redeliveries), [u32::MAX; 2]);
+    }
 }

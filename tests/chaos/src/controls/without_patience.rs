@@ -7,7 +7,7 @@ use std::time::Duration;
 use application::deadline::Deadline;
 use application::outcome::{Failure, WriteTry};
 use application::ports::{Delivery, EventSubscription, MessageId, UnreadableBody};
-use contracts::event::{DecodeError, Event};
+use contracts::event::Event;
 
 struct WithoutPatience<Subscription>(Subscription);
 
@@ -19,9 +19,7 @@ struct Strict<Received> {
 impl<Received: Delivery> Strict<Received> {
     fn new(received: Received) -> Self {
         let unknown = match received.body().map(Event::decode) {
-            Ok(Err(error @ (DecodeError::SchemaVersion(_) | DecodeError::UnknownType(_)))) => {
-                Some(UnreadableBody(error.to_string()))
-            }
+            Ok(Err(error)) if error.may_be_newer() => Some(UnreadableBody(error.to_string())),
             Ok(Ok(_) | Err(_)) | Err(_) => None,
         };
         Self { received, unknown }

@@ -105,7 +105,7 @@ pub(super) async fn long(bench: Bench<'_>) -> anyhow::Result<Figures> {
     let named = (0, event_of_type(&name));
     store(&rig, &rig.system.names.topic, 9_000, named).await?.end(Resolution::Commit).await?;
     eventually("an event with a long type name is received", async || {
-        Ok((rig.lines_with("newer code raised the event")? > 0).then_some(()))
+        Ok((rig.lines_with("it waits for that code")? > 0).then_some(()))
     })
     .await?;
     let mut figures = judge_clean(&rig).await?;

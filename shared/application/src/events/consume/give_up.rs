@@ -84,9 +84,9 @@ where
         }
     }
 
-    /// Gives up a message that can't be read. This ends no event: if the message is a broken copy
-    /// of one of our events, the sweep sends a good copy. The letter is stored under the message's
-    /// id and not under an `event_id`, because the event may have a letter of its own.
+    /// Gives up a message that this code can't read. This ends no event: if the message is a broken
+    /// copy of one of our events, the sweep sends a good copy. The letter is stored under the
+    /// message's id and not under an `event_id`, because the event may have a letter of its own.
     pub(super) async fn give_up_unread(
         &self,
         delivery: &Subscription::Delivery,

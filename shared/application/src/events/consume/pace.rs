@@ -35,22 +35,46 @@ pub(super) fn pause_after(failures_before: u32) -> Duration {
     Duration::from_secs(1 << failures_before.min(10)).min(Duration::from_secs(600))
 }
 
+/// How many pauses are shorter than the one after them.
+const PAUSES_GROWING: u32 = 10;
+
+/// All pauses of a message that failed so often.
+pub(super) fn paused(failures: u32) -> Duration {
+    let growing: Duration = (0..failures.min(PAUSES_GROWING)).map(pause_after).sum();
+    let others = failures.saturating_sub(PAUSES_GROWING);
+    growing.saturating_add(pause_after(PAUSES_GROWING).saturating_mul(others))
+}
+
 /// When an event failed for the first time, estimated from its failures and the pauses between
-/// them.
+/// them, and at most a week ago: a producer can send a message with any count.
 pub(super) fn first_failed_at(now: Timestamp, failures_before: u32) -> Timestamp {
-    let paused: Duration = (0..failures_before.min(64)).map(pause_after).sum();
-    let millis = i64::try_from(paused.as_millis()).unwrap_or(0);
+    const WEEK: Duration = Duration::from_secs(7 * 24 * 60 * 60);
+    let millis = i64::try_from(paused(failures_before).min(WEEK).as_millis()).unwrap_or(0);
     Timestamp::from_millis(now.as_millis().saturating_sub(millis))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::lifetimes::NEWER_CODE;
 
     #[test]
     fn sixteen_attempts_take_a_little_more_than_an_hour() {
-        let all: Duration = (0..15).map(pause_after).sum();
-        assert_eq!(all.as_secs() / 60, 67);
+        assert_eq!(paused(15).as_secs() / 60, 67);
         assert_eq!(pause_after(u32::MAX), Duration::from_secs(600));
+    }
+
+    #[test]
+    fn all_pauses_are_those_between_the_failures() {
+        for failures in [0, 1, 9, 10, 11, 15, 200] {
+            let all: Duration = (0..failures).map(pause_after).sum();
+            assert_eq!(paused(failures), all, "{failures}");
+        }
+        assert!(paused(u32::MAX) > paused(u32::MAX - 1));
+    }
+
+    #[test]
+    fn a_message_waits_for_newer_code_for_some_hundred_and_fifty_deliveries() {
+        assert!(paused(152) < NEWER_CODE && NEWER_CODE <= paused(153));
     }
 }

@@ -30,7 +30,8 @@ pub trait Delivery: Send + Sync {
     fn raw_body(&self) -> &[u8];
     /// The value of a user property, if the message has it.
     fn property(&self, name: &str) -> Option<&str>;
-    /// How often the message was delivered before: 0 for the first delivery.
+    /// How often the message was delivered before: 0 for the first delivery. It MUST rise with each
+    /// delivery. It may be too high, because a producer can send a message with a count of its own.
     fn redeliveries(&self) -> u32;
 }
 

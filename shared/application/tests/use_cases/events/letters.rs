@@ -7,6 +7,7 @@ use std::time::Duration;
 use application::deadline::Deadline;
 use application::events::StoredAggregate;
 use application::events::consume::Registry;
+use application::lifetimes;
 use application::outcome::FailureClass;
 use application::ports::{BODY_BYTES_MAX, Clock, DeadLetterId};
 use domain::order::OrderStatus;
@@ -15,7 +16,7 @@ use testkit::fault::{BrokerFault, Fault, Operation};
 use testkit::world::World;
 
 use super::handlers::counting;
-use super::{LONG, SHORT, assert_confirmed_once, consume, created, stored};
+use super::{LONG, SHORT, assert_confirmed_once, consume, created, raised_by_newer_code, stored};
 use crate::orders::create::world;
 
 #[tokio::test(start_paused = true)]
@@ -157,23 +158,92 @@ async fn an_announcement_that_is_missing_does_not_keep_the_message_alive() {
     assert_eq!((world.broker.announced().len(), world.broker.unacknowledged()), (0, 0));
 }
 
-#[tokio::test(start_paused = true)]
-async fn an_event_that_newer_code_raised_is_tried_again_and_never_buried() {
-    let world = world();
-    created(&world, 2).await;
-    let body = world.broker.halves().remove(0).message.body;
-    let newer = [
+/// A body as only newer code can read it: of another schema version, and of another type.
+fn newer(body: &str) -> [String; 2] {
+    [
         body.replace("\"schemaversion\":1", "\"schemaversion\":2"),
         body.replace("OrderCreated", "OrderPainted"),
-    ];
-    for body in newer {
-        world.broker.put(body.as_bytes(), &[]);
+    ]
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_event_of_ours_that_newer_code_raised_is_tried_again_and_never_buried() {
+    let world = world();
+    let (body, key) = unpublished(&world).await;
+    let id = world.tables.stored_orders()[0].order.id();
+    raised_by_newer_code(&world, id);
+    let event_id = stored(&world, id).created_event().to_string();
+    for body in newer(&body) {
+        world.broker.put(body.as_bytes(), &[("event_id", &event_id), ("aggregate", &key)]);
     }
-    let report = consume(&world, LONG).await;
-    assert_eq!(report.dead_lettered, 0);
-    assert!(report.newer > 32, "{report:?}");
+    let report = consume(&world, lifetimes::NEWER_CODE * 2).await;
+    assert_eq!((report.dead_lettered, report.foreign, report.handled), (0, 0, 0), "{report:?}");
+    assert!(report.newer > 400, "{report:?}");
     assert_eq!(report.postponed, report.newer, "each waits for newer code");
     assert_eq!(world.broker.unacknowledged(), 2);
+    assert!(stored(&world, id).pending.holds(stored(&world, id).created_event()));
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_no_aggregate_raised_waits_for_newer_code_for_a_day() {
+    let world = world();
+    let (body, key) = unpublished(&world).await;
+    let (event_id, absent) = ("01890a5d-ac96-774b-bcce-b302099a8057", "USER#1/ORDER#none");
+    let ours = stored(&world, world.tables.stored_orders()[0].order.id()).created_event();
+    let ours = ours.to_string();
+    let properties: [&[_]; 6] = [
+        &[],
+        &[("event_id", event_id)],
+        &[("event_id", event_id), ("aggregate", &key)],
+        &[("event_id", &ours), ("aggregate", absent)],
+        &[("event_id", "none"), ("aggregate", &key)],
+        &[("aggregate", &key), (MESSAGE_NAME, &ours)],
+    ];
+    for (number, properties) in properties.into_iter().enumerate() {
+        world.broker.put(newer(&body)[number % 2].as_bytes(), properties);
+    }
+    let report = consume(&world, lifetimes::NEWER_CODE).await;
+    assert_eq!((report.dead_lettered, report.newer), (0, report.postponed), "{report:?}");
+    assert_eq!(world.broker.unacknowledged(), properties.len());
+    let report = consume(&world, LONG).await;
+    assert_eq!((report.dead_lettered, report.unannounced), (6, 0), "{report:?}");
+    assert_eq!(world.broker.unacknowledged(), 0);
+    let letters = world.tables.dead_letters();
+    assert_eq!(letters.len(), 6);
+    for letter in letters {
+        assert_eq!((letter.event_id, letter.aggregate), (None, None));
+        assert!(letter.expires_at.is_some() && letter.attempts > 150, "{letter:?}");
+        assert!(letter.reason.starts_with("no newer code has read it: "), "{}", letter.reason);
+    }
+    assert_eq!(world.tables.pending_events(), 1, "our event is pending as before");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_message_that_newer_code_may_read_ends_with_the_event_that_it_names() {
+    let world = world();
+    let (body, key) = unpublished(&world).await;
+    let id = world.tables.stored_orders()[0].order.id();
+    let event_id = stored(&world, id).created_event().to_string();
+    // The first ends the event, from its aggregate; the other finds that it has ended.
+    for body in newer(&body) {
+        world.broker.put(body.as_bytes(), &[("event_id", &event_id), ("aggregate", &key)]);
+    }
+    let report = consume(&world, SHORT).await;
+    assert_eq!((report.newer, report.foreign, report.dead_lettered), (0, 0, 0), "{report:?}");
+    assert_eq!(world.broker.unacknowledged(), 0);
+    assert_confirmed_once(&world, id);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_schema_version_that_never_was_waits_for_no_newer_code() {
+    let world = world();
+    let (body, key) = unpublished(&world).await;
+    let body = body.replace("\"schemaversion\":1", "\"schemaversion\":0");
+    world.broker.put(body.as_bytes(), &[("aggregate", &key)]);
+    let report = consume(&world, SHORT).await;
+    assert_eq!((report.dead_lettered, report.postponed), (1, 0), "{report:?}");
+    assert_eq!(world.tables.dead_letters()[0].reason, "schema version 0 is not 1");
+    assert_eq!(world.tables.pending_events(), 1, "it ends no event");
 }
 
 #[tokio::test(start_paused = true)]

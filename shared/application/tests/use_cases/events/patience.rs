@@ -3,14 +3,12 @@
 use std::time::Duration;
 
 use application::deadline::Deadline;
-use application::events::StoredAggregate;
 use application::lifetimes;
 use application::outcome::Failure;
 use application::ports::{
     Clock, EventSubscription, GroupPosition, IdentitySource, PublishedEvents, Topic,
 };
 use domain::identity::{EventId, OrderId, TransactionId};
-use domain::order::{Order, OrderRecord};
 use domain::pending::{PendingEvent, Publication};
 use domain::timestamp::Timestamp;
 use testkit::broker::MemoryBroker;
@@ -18,6 +16,7 @@ use testkit::fault::{BrokerFault, Fault, Operation};
 use testkit::tables::MemoryTables;
 use testkit::world::World;
 
+use super::raised_by_newer_code;
 use super::reach::with_topics;
 use super::sweep::{LOOK, MINUTE, created, entry, lost, stored, sweep};
 use crate::orders::create::world;
@@ -312,22 +311,7 @@ async fn what_a_delivery_records_during_a_look_is_kept() {
 async fn an_event_that_only_newer_code_can_rebuild_is_left_to_it() {
     let world = world();
     let id = due(&world).await;
-    let mut newer = stored(&world, id);
-    let mut history: Vec<_> = newer.order.history().iter().cloned().collect();
-    history[0].event.schema_version += 1;
-    newer.order = Order::rehydrate(OrderRecord {
-        id,
-        user_id: newer.order.user_id(),
-        currency: newer.order.currency(),
-        lines: newer.order.lines().to_vec(),
-        total: newer.order.total(),
-        history,
-        notifications: Vec::new(),
-        version: 1,
-    })
-    .unwrap();
-    assert!(StoredAggregate::Order(newer.clone()).message(newer.created_event()).is_err());
-    world.tables.put_stored_order(newer);
+    raised_by_newer_code(&world, id);
     let (before, now) = (entry(&world, id), world.clock.now());
     let report = sweep(&world, LOOK).await;
     assert_eq!((report.sent, report.deferred), (0, 1), "{report:?}");
