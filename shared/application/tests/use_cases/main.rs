@@ -12,5 +12,6 @@
 mod events;
 mod operations;
 mod orders;
+mod products;
 mod shop;
 mod users;
