@@ -1,22 +1,29 @@
 //! The contracts of released versions may not change once their version is tagged.
 
+use std::io::ErrorKind;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
 use anyhow::Context;
 
-/// git in this folder. In a container the checkout may belong to another user, whose repositories
-/// git would not read.
+/// git in this folder, also when a hook of another repository runs this. In a container the
+/// checkout may belong to another user, whose repositories git would not read.
 fn git(root: &Path) -> Command {
     let mut command = Command::new("git");
     command.arg("--no-pager").arg("-c").arg(format!("safe.directory={}", root.display()));
+    for name in ["GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE"] {
+        command.env_remove(name);
+    }
     command.current_dir(root).stdin(Stdio::null());
     command
 }
 
-/// The versions that are tagged; `None` where there is no repository.
+/// The versions that are tagged; `None` where there is no repository or no git.
 fn tagged(root: &Path) -> anyhow::Result<Option<Vec<String>>> {
-    let output = git(root).args(["tag", "--list", "v*"]).output().context("cannot start git")?;
+    let output = match git(root).args(["tag", "--list", "v*"]).output() {
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
+        output => output.context("cannot start git")?,
+    };
     if !output.status.success() {
         return Ok(None);
     }

@@ -74,8 +74,9 @@ fn is_dns_name(host: &str) -> bool {
     host.len() <= 253 && host.split('.').all(is_label)
 }
 
-/// Asks name servers for the route of the order topic, without `RocketMQ`'s client, whose crates would
-/// make a small function large. A name server checks no signature, so it needs no credentials.
+/// Asks name servers for the route of the order topic, without `RocketMQ`'s client, whose crates
+/// would make a small function large. A name server checks no signature, so it needs no
+/// credentials.
 #[derive(Clone)]
 pub struct RemotingNameServers {
     addresses: NameServerAddresses,

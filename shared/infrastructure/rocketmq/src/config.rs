@@ -73,7 +73,8 @@ pub struct RocketmqConfig {
     pub name_servers: NameServerAddresses,
     /// `ROCKETMQ_TOPIC`, by default [`ORDER_TOPIC`](contracts::message::ORDER_TOPIC).
     pub order_topic: TopicName,
-    /// `ROCKETMQ_USER_TOPIC`, by default [`USER_TOPIC`](contracts::message::USER_TOPIC). It differs from `order_topic`.
+    /// `ROCKETMQ_USER_TOPIC`, by default [`USER_TOPIC`](contracts::message::USER_TOPIC). It differs
+    /// from `order_topic`.
     pub user_topic: TopicName,
     /// `ROCKETMQ_GROUP_PREFIX`, required.
     pub group_prefix: GroupPrefix,

@@ -438,10 +438,10 @@ impl Sessions {
         opened.map(Arc::new)
     }
 
-    /// Reads old routes again in the background: the session's, to know brokers that were started or
-    /// restarted, and the producer's, to send nothing to those that were closed. If that fails and
-    /// another name server has a route, the next call gets a session with that one; otherwise the
-    /// old routes stay.
+    /// Reads old routes again in the background: the session's, to know brokers that were started
+    /// or restarted, and the producer's, to send nothing to those that were closed. If that fails
+    /// and another name server has a route, the next call gets a session with that one; otherwise
+    /// the old routes stay.
     fn refresh_routes(&self, session: &Arc<Session>) {
         let old = session.old_routes(self.now());
         if old.is_empty() {

@@ -1,7 +1,7 @@
 //! The question for a topic's route in `RocketMQ`'s remoting protocol, and its answer.
 //!
-//! A frame is the length of the rest in four bytes, a word with the header's form in the top byte and
-//! the header's length in the other three, the header, and the body (`RemotingCommand.java`).
+//! A frame is the length of the rest in four bytes, a word with the header's form in the top byte
+//! and the header's length in the other three, the header, and the body (`RemotingCommand.java`).
 
 use serde_json::{Value, json};
 
@@ -97,8 +97,8 @@ fn json_code(header: &[u8]) -> Option<i64> {
     answer_code(number("code")?, number("opaque")?, number("flag")?)
 }
 
-/// The code in two bytes, the language in one, the version in two, the request's number and the flag
-/// in four each.
+/// The code in two bytes, the language in one, the version in two, the request's number and the
+/// flag in four each.
 fn binary_code(header: &[u8]) -> Option<i64> {
     let (code, rest) = header.split_first_chunk::<2>()?;
     let (_, rest) = rest.split_first_chunk::<3>()?;
