@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use application::ports::Clock;
 use platform::clock::SystemClock;
@@ -14,6 +15,10 @@ use crate::remoting::{Frame, code, status};
 /// follow it.
 const COMMIT: i64 = 0x2 << 2;
 const ROLLBACK: i64 = 0x3 << 2;
+
+/// By this time a broker has asked about each half message that it stored and that has not ended,
+/// if a checker is there: the local brokers ask after six seconds, and then every five.
+const ASKED_WITHIN: Duration = Duration::from_secs(60);
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Resolution {
@@ -86,6 +91,8 @@ struct Entries {
     halves: Vec<Half>,
     ends: Vec<End>,
     attempts: BTreeMap<String, String>,
+    /// The half messages that the broker asked about.
+    asked: BTreeSet<String>,
 }
 
 impl Journal {
@@ -108,7 +115,8 @@ impl Journal {
     }
 
     /// The half messages that the broker got and did not refuse, without a COMMIT or ROLLBACK that
-    /// it got and did not refuse.
+    /// it got and did not refuse. What was passed on to a connection that broke may not have come
+    /// to the broker: a half message that it neither answered nor asked about in time is not there.
     #[must_use]
     pub fn open(&self) -> Vec<Half> {
         let entries = self.entries();
@@ -119,8 +127,16 @@ impl Journal {
             .filter(|end| end.answer.is_none_or(|answer| answer == status::SUCCESS))
             .map(|end| end.message_id.as_str())
             .collect();
+        let may_be_stored = |half: &Half| {
+            half.answer.is_some()
+                || entries.asked.contains(&half.message_id)
+                || half.at.elapsed() < ASKED_WITHIN
+        };
         let open = |half: &&Half| {
-            half.passed_on && !half.is_refused() && !ended.contains(half.message_id.as_str())
+            half.passed_on
+                && !half.is_refused()
+                && may_be_stored(half)
+                && !ended.contains(half.message_id.as_str())
         };
         entries.halves.iter().filter(open).cloned().collect()
     }
@@ -144,6 +160,10 @@ impl Journal {
             (Side::Client, code::END_TRANSACTION) => self.record_end(passage),
             (Side::Server, code::SEND_MESSAGE | code::SEND_MESSAGE_V2 | code::END_TRANSACTION) => {
                 self.record_answer(passage)
+            }
+            (Side::Server, code::CHECK_TRANSACTION_STATE) => {
+                let message_id = passage.frame.field("msgId").unwrap_or_default();
+                self.entries().asked.insert(message_id.to_owned());
             }
             _ => {}
         }
@@ -268,7 +288,7 @@ impl End {
 mod tests {
     use std::collections::BTreeMap;
 
-    use super::{Journal, Passage, Resolution, Side};
+    use super::{ASKED_WITHIN, Journal, Passage, Resolution, Side};
     use crate::remoting::{Frame, code, status};
 
     fn passage(request: i32, fields: &[(&str, &str)]) -> Passage {
@@ -345,5 +365,26 @@ mod tests {
         assert_eq!(resolutions, [commit, Resolution::Unknown, commit, rollback]);
         let forged = ends[3].request_to(Resolution::Commit);
         assert_eq!(forged.field("commitOrRollback"), Some("8"));
+    }
+
+    /// What a connection that breaks takes along is neither answered nor asked about.
+    #[tokio::test(start_paused = true)]
+    async fn a_half_message_that_did_not_come_to_the_broker_is_not_open_for_ever() {
+        let journal = Journal::default();
+        for (number, id) in (1..).zip(["answered", "asked", "lost"]) {
+            let mut sent = half(id);
+            sent.frame.opaque = number;
+            journal.record(&sent);
+            journal.record_passed_on(&sent);
+            if id == "answered" {
+                journal.record(&answer(&sent, status::SUCCESS));
+            }
+        }
+        let check = passage(code::CHECK_TRANSACTION_STATE, &[("msgId", "asked")]);
+        journal.record(&Passage { from: Side::Server, ..check });
+        assert_eq!(journal.open().len(), 3);
+        tokio::time::advance(ASKED_WITHIN).await;
+        let open: Vec<_> = journal.open().into_iter().map(|half| half.message_id).collect();
+        assert_eq!(open, ["answered", "asked"]);
     }
 }
