@@ -65,6 +65,13 @@ mod tests {
     }
 
     #[test]
+    fn an_event_failed_for_the_first_time_before_its_pauses_and_within_a_week() {
+        let now = Timestamp::from_millis(1_700_000_000_000);
+        assert_eq!(now.since(first_failed_at(now, 3)), Duration::from_secs(1 + 2 + 4));
+        assert_eq!(now.since(first_failed_at(now, u32::MAX)), Duration::from_secs(604_800));
+    }
+
+    #[test]
     fn all_pauses_are_those_between_the_failures() {
         for failures in [0, 1, 9, 10, 11, 15, 200] {
             let all: Duration = (0..failures).map(pause_after).sum();
