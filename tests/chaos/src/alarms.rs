@@ -54,7 +54,7 @@ impl Alarm {
     /// The alarm of the project's template with this name.
     ///
     /// # Errors
-    /// When there is none, or it has settings that are unknown here.
+    /// When the template has no such alarm, or its settings are unknown here.
     pub fn read(name: &str) -> anyhow::Result<Self> {
         let document = yaml_document(&checkout::root()?.join("template.yaml"))?;
         let resource = document.pointer(&format!("/Resources/{name}/Properties"));

@@ -85,7 +85,7 @@ pub struct DeadLetterSummary {
     pub event_id: Option<EventId>,
     /// The aggregate that raised the event; `None` if no aggregate of ours did.
     pub aggregate: Option<AggregateKey>,
-    /// The message.
+    /// The message that was given up last for this event, or that can't be read.
     pub message_id: MessageId,
     /// The name of the event's type, if it can be decoded.
     pub event_type: Option<String>,

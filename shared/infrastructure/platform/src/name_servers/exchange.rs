@@ -21,7 +21,7 @@ pub(super) const ANSWER_TIME_MAX: Duration = Duration::from_secs(1);
 /// The longest answer that is read. A route has some 300 bytes for each broker.
 const ANSWER_BYTES_MAX: u32 = 256 * 1024;
 
-/// How connections are made.
+/// Plain text, or TLS with the authority of `ROCKETMQ_TLS_CA`.
 #[derive(Clone)]
 pub(super) struct Exchange(Option<TlsConnector>);
 
