@@ -7,7 +7,7 @@ use std::time::Duration;
 use application::deadline::Deadline;
 use application::events::StoredAggregate;
 use application::events::consume::{
-    ConsumeEvents, HandleEvents, Pace, Registry, ReservationGroups,
+    ConsumeEvents, GiveUpEvents, HandleEvents, Pace, Registry, ReservationGroups,
 };
 use application::events::publish::PublishStored;
 use application::events::sweep::{Sweep, SweepReport};
@@ -144,9 +144,11 @@ impl Deployment {
                 registry: Registry::default(),
                 groups: ReservationGroups::limited(Some(OPEN_UNITS_MAX)),
             },
-            letters: DynamoDeadLetters::new(self.client.clone(), self.dead_letters.clone())
-                .with_aggregates(self.orders.clone(), self.users.clone()),
-            announcements: RocketmqDeadLetters::new(publisher),
+            giving_up: GiveUpEvents {
+                letters: DynamoDeadLetters::new(self.client.clone(), self.dead_letters.clone())
+                    .with_aggregates(self.orders.clone(), self.users.clone()),
+                announcements: RocketmqDeadLetters::new(publisher),
+            },
             pace: Pace::default(),
         };
         consume.run(Deadline::after(window)).await;

@@ -9,14 +9,10 @@ pub mod wiring;
 use std::time::Duration;
 
 use application::deadline::Deadline;
-use application::events::consume::{ConsumeEvents, ConsumptionReport};
-use application::ports::pending::PendingEventStore;
-use application::ports::stock::Reservations;
-use application::ports::{
-    Clock, DeadLetterChannel, DeadLetterMoves, EventSubscription, IdentitySource,
-    TransactionalPublisher,
-};
+use application::events::consume::ConsumptionReport;
 use serde::{Deserialize, Serialize, Serializer};
+
+use crate::wiring::Consumer;
 
 /// Part of Lambda's time, reserved for the last event to time out and for the report.
 const RESERVE: Duration = Duration::from_secs(8);
@@ -31,6 +27,15 @@ pub struct WindowEvent {
 
 const fn default_window_seconds() -> u64 {
     130
+}
+
+impl WindowEvent {
+    /// The end of a window that begins now, in a process that may run for `time_left`.
+    #[must_use]
+    pub fn end(self, time_left: Duration) -> Deadline {
+        let window = Deadline::after(Duration::from_secs(self.window_seconds));
+        window.or_earlier(Deadline::after(time_left).less(RESERVE))
+    }
 }
 
 /// The counts of one window.
@@ -74,29 +79,11 @@ impl Serialize for WindowReport {
     }
 }
 
-pub struct Handler<Subscription, Letters, Announcements, Aggregates, Publisher, Time, Identities> {
-    pub consume: ConsumeEvents<
-        Subscription,
-        Letters,
-        Announcements,
-        Aggregates,
-        Publisher,
-        Time,
-        Identities,
-    >,
+pub struct Handler {
+    pub consume: Consumer,
 }
 
-impl<Subscription, Letters, Announcements, Aggregates, Publisher, Time, Identities>
-    Handler<Subscription, Letters, Announcements, Aggregates, Publisher, Time, Identities>
-where
-    Subscription: EventSubscription,
-    Letters: DeadLetterMoves,
-    Announcements: DeadLetterChannel,
-    Aggregates: PendingEventStore + Reservations,
-    Publisher: TransactionalPublisher,
-    Time: Clock,
-    Identities: IdentitySource,
-{
+impl Handler {
     /// Consumes events for a window, or while Lambda allows it, whichever is shorter. When this
     /// call returns, every received message is settled. Metrics are counted during the call, and
     /// `flush` is called after each count.
@@ -106,13 +93,11 @@ where
         time_left: Duration,
         flush: impl Fn(),
     ) -> WindowReport {
-        let window = Deadline::after(Duration::from_secs(event.window_seconds));
-        let deadline = window.or_earlier(Deadline::after(time_left).less(RESERVE));
         let count = |report| {
             WindowReport(report).count();
             flush();
         };
-        let report = WindowReport(self.consume.run_counting(deadline, count).await);
+        let report = WindowReport(self.consume.run_counting(event.end(time_left), count).await);
         report.log();
         report
     }

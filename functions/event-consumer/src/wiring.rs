@@ -1,7 +1,7 @@
 //! The handler and its adapters. The controls of the chaos tests replace one of them.
 
 use application::events::consume::{
-    ConsumeEvents, HandleEvents, Pace, Registry, ReservationGroups, Subscribed,
+    ConsumeEvents, GiveUpEvents, HandleEvents, Pace, Registry, ReservationGroups, Subscribed,
 };
 use application::events::publish::PublishStored;
 use application::events::send_mail::{MAIL_EVENTS, SendMail};
@@ -20,7 +20,7 @@ use crate::Handler;
 use crate::config::Config;
 
 /// As it is deployed.
-pub type WiredHandler = Handler<
+pub type Consumer = ConsumeEvents<
     RocketmqSubscription,
     DynamoDeadLetters<AggregateTables>,
     RocketmqDeadLetters,
@@ -31,7 +31,7 @@ pub type WiredHandler = Handler<
 >;
 
 /// `broker` is the client of the cluster that `config` names.
-pub async fn handler(config: Config, tables: Client, broker: RocketmqClient) -> WiredHandler {
+pub async fn handler(config: Config, tables: Client, broker: RocketmqClient) -> Handler {
     let publisher = RocketmqPublisher::connect(broker.clone(), SystemClock).await;
     let (orders, users) = (config.orders, config.users);
     let aggregates = DynamoAggregates::new(tables.clone(), orders.clone(), users.clone());
@@ -61,9 +61,11 @@ pub async fn handler(config: Config, tables: Client, broker: RocketmqClient) -> 
                 registry,
                 groups: ReservationGroups::limited(config.open_units_max),
             },
-            letters: DynamoDeadLetters::new(tables, config.dead_letters)
-                .with_aggregates(orders, users),
-            announcements: RocketmqDeadLetters::new(&publisher),
+            giving_up: GiveUpEvents {
+                letters: DynamoDeadLetters::new(tables, config.dead_letters)
+                    .with_aggregates(orders, users),
+                announcements: RocketmqDeadLetters::new(&publisher),
+            },
             pace: Pace::default(),
         },
     }

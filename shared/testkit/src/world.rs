@@ -166,8 +166,10 @@ impl World {
                 registry,
                 groups: events::consume::ReservationGroups::limited(self.open_units_max),
             },
-            letters: self.tables.clone(),
-            announcements: self.broker.clone(),
+            giving_up: events::consume::GiveUpEvents {
+                letters: self.tables.clone(),
+                announcements: self.broker.clone(),
+            },
             pace: events::consume::Pace::default(),
         }
     }

@@ -152,25 +152,23 @@ where
     let broker = RocketmqClient::start(config.rocketmq.clone())?;
     let function = event_consumer::wiring::handler(config, tables, broker).await.consume;
     let handling = function.handling;
-    let handler = event_consumer::Handler {
-        consume: ConsumeEvents {
-            subscription: subscription(function.subscription),
-            handling: HandleEvents {
-                aggregates: aggregates(handling.aggregates),
-                publication: handling.publication,
-                identities: handling.identities,
-                registry: handling.registry,
-                groups: handling.groups,
-            },
-            letters: function.letters,
-            announcements: function.announcements,
-            pace: function.pace,
+    let consume = ConsumeEvents {
+        subscription: subscription(function.subscription),
+        handling: HandleEvents {
+            aggregates: aggregates(handling.aggregates),
+            publication: handling.publication,
+            identities: handling.identities,
+            registry: handling.registry,
+            groups: handling.groups,
         },
+        giving_up: function.giving_up,
+        pace: function.pace,
     };
-    let handler = &handler;
+    let consume = &consume;
     let window = service_fn(async |event: LambdaEvent<event_consumer::WindowEvent>| {
         let time_left = platform::deadline::time_left(event.context.deadline);
-        Ok::<_, lambda_runtime::Error>(handler.handle(event.payload, time_left, || ()).await)
+        let report = consume.run(event.payload.end(time_left)).await;
+        Ok::<_, lambda_runtime::Error>(event_consumer::WindowReport(report))
     });
     lambda_runtime::run(window).await.map_err(|error| anyhow!(error))
 }

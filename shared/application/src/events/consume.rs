@@ -43,9 +43,11 @@ use crate::ports::{
     IdentitySource, TransactionalPublisher,
 };
 use congestion::Congestion;
+use give_up::GivenUp;
 use handle::{Ended, NotEnded};
 use pace::{first_failed_at, pause_after, paused};
 
+pub use give_up::GiveUpEvents;
 pub use groups::ReservationGroups;
 pub use handle::HandleEvents;
 pub use pace::Pace;
@@ -77,8 +79,7 @@ pub struct ConsumeEvents<
 > {
     pub subscription: Subscription,
     pub handling: HandleEvents<Aggregates, Publisher, Time, Identities>,
-    pub letters: Letters,
-    pub announcements: Announcements,
+    pub giving_up: GiveUpEvents<Letters, Announcements>,
     pub pace: Pace,
 }
 
@@ -414,15 +415,42 @@ where
         let permanent = matches!(error, HandlerError::Permanent(_));
         if permanent || failures >= self.pace.attempts_max {
             let reason = crate::outcome::chain(&error);
-            return self
-                .give_up(
-                    delivery,
-                    give_up::GivenUp { stored, event_id, reason, handler, failures },
-                    deadline,
-                )
-                .await;
+            let given_up = GivenUp { stored, event_id, reason, handler, failures };
+            let now = self.handling.publication.clock.now();
+            let gave_up = self.giving_up.give_up(delivery, given_up, now, deadline).await;
+            return self.settle(delivery, failures.saturating_sub(1), gave_up).await;
         }
         self.postpone(delivery, failures.saturating_sub(1), outcome_of(&error)).await
+    }
+
+    async fn give_up_unread(
+        &self,
+        delivery: &Subscription::Delivery,
+        reason: String,
+        deadline: Deadline,
+    ) -> DeliveryOutcome {
+        let now = self.handling.publication.clock.now();
+        let gave_up = self.giving_up.give_up_unread(delivery, reason, now, deadline).await;
+        self.settle(delivery, delivery.redeliveries(), gave_up).await
+    }
+
+    /// Acknowledges a message that was given up. Without a letter it is delivered again.
+    async fn settle(
+        &self,
+        delivery: &Subscription::Delivery,
+        failures_before: u32,
+        gave_up: Result<DeliveryOutcome, Failure>,
+    ) -> DeliveryOutcome {
+        match gave_up {
+            Ok(outcome) => self.acknowledge(delivery, outcome).await,
+            Err(failure) => {
+                tracing::warn!(
+                    error = &failure as &dyn std::error::Error,
+                    "a dead letter could not be recorded; the message will be delivered again"
+                );
+                self.postpone(delivery, failures_before, postponed_by(&failure)).await
+            }
+        }
     }
 
     async fn postpone(

@@ -3,7 +3,9 @@
 use std::time::Duration;
 
 use application::deadline::Deadline;
-use application::events::consume::{ConsumeEvents, HandleEvents, Registry, ReservationGroups};
+use application::events::consume::{
+    ConsumeEvents, GiveUpEvents, HandleEvents, Registry, ReservationGroups,
+};
 use application::events::publish::PublishStored;
 use application::events::sweep::Sweep;
 use application::events::{consume, sweep};
@@ -119,8 +121,10 @@ impl<Tables: TableFixture> PartsShop<Tables> {
                 registry: Registry::default(),
                 groups: ReservationGroups::limited(Some(OPEN_UNITS_MAX)),
             },
-            letters: self.tables.letter_moves(),
-            announcements: self.broker.clone(),
+            giving_up: GiveUpEvents {
+                letters: self.tables.letter_moves(),
+                announcements: self.broker.clone(),
+            },
             pace,
         };
         let report = consume.run(deadline).await;

@@ -86,8 +86,7 @@ impl Simulation {
         let consume = ConsumeEvents {
             subscription: consume.subscription,
             handling,
-            letters: consume.letters,
-            announcements: consume.announcements,
+            giving_up: consume.giving_up,
             pace: consume.pace,
         };
         let (process, _window) = self.processes.start(async move {

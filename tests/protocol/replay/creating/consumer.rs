@@ -35,8 +35,7 @@ async fn consume(world: &World, wanted: Wanted) -> ConsumptionReport {
     let consumer = ConsumeEvents {
         subscription: SomeCopies { broker: world.broker.clone(), wanted },
         handling: in_memory.handling,
-        letters: in_memory.letters,
-        announcements: in_memory.announcements,
+        giving_up: in_memory.giving_up,
         pace: Pace { pollers: 1, ..Pace::default() },
     };
     let after_the_last_request = Pace::default().event + Duration::from_secs(1);

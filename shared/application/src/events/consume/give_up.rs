@@ -7,17 +7,15 @@ use std::time::Duration;
 use domain::identity::EventId;
 use domain::timestamp::Timestamp;
 
-use super::{ConsumeEvents, DeliveryOutcome, first_failed_at, log_unless_done, postponed_by};
+use super::{DeliveryOutcome, first_failed_at, log_unless_done};
 use crate::backoff::Backoff;
 use crate::deadline::Deadline;
 use crate::events::StoredAggregate;
 use crate::lifetimes;
 use crate::outcome::{Failure, ItemReason, WriteTry};
-use crate::ports::pending::{AggregateChange, IndexChange, PendingEventStore};
-use crate::ports::stock::Reservations;
+use crate::ports::pending::{AggregateChange, IndexChange};
 use crate::ports::{
-    Clock, DeadLetter, DeadLetterChannel, DeadLetterMoves, Delivery, EventSubscription,
-    IdentitySource, MessageId, MoveCancelled, TransactionalPublisher,
+    DeadLetter, DeadLetterChannel, DeadLetterMoves, Delivery, MessageId, MoveCancelled,
 };
 use crate::retry::until_settled;
 
@@ -39,27 +37,29 @@ enum Burial {
     Unclear,
 }
 
-impl<Subscription, Letters, Announcements, Aggregates, Publisher, Time, Identities>
-    ConsumeEvents<Subscription, Letters, Announcements, Aggregates, Publisher, Time, Identities>
-where
-    Subscription: EventSubscription,
-    Letters: DeadLetterMoves,
-    Announcements: DeadLetterChannel,
-    Aggregates: PendingEventStore + Reservations,
-    Publisher: TransactionalPublisher,
-    Time: Clock,
-    Identities: IdentitySource,
+/// Records dead letters and announces them.
+pub struct GiveUpEvents<Letters, Announcements> {
+    pub letters: Letters,
+    pub announcements: Announcements,
+}
+
+impl<Letters: DeadLetterMoves, Announcements: DeadLetterChannel>
+    GiveUpEvents<Letters, Announcements>
 {
     /// Gives up one of our events: one write records its letter and ends its entry. The letter has
     /// no expiry, because nothing else shows that the event was not handled.
+    ///
+    /// # Errors
+    ///
+    /// No letter was recorded, as far as is known: the message must be delivered again.
     pub(super) async fn give_up(
         &self,
-        delivery: &Subscription::Delivery,
+        delivery: &impl Delivery,
         given_up: GivenUp,
+        now: Timestamp,
         deadline: Deadline,
-    ) -> DeliveryOutcome {
+    ) -> Result<DeliveryOutcome, Failure> {
         let GivenUp { stored, event_id, reason, handler, failures } = given_up;
-        let now = self.handling.publication.clock.now();
         let letter = DeadLetter {
             event_id: Some(event_id),
             aggregate: Some(stored.key()),
@@ -70,38 +70,33 @@ where
             expires_at: None,
             ..letter_of(delivery, now)
         };
-        match self.bury_and_end(&letter, stored, event_id, deadline).await {
-            Ok(Burial::Recorded) => self.announce(delivery, &letter, deadline).await,
-            Ok(Burial::Ended) => self.acknowledge(delivery, DeliveryOutcome::Handled).await,
-            Ok(Burial::Unclear) => {
+        Ok(match self.bury_and_end(&letter, stored, event_id, deadline).await? {
+            Burial::Recorded => self.announce(&letter, deadline).await,
+            Burial::Ended => DeliveryOutcome::Handled,
+            Burial::Unclear => {
                 tracing::error!("an event went to the dead letters, or was handled meanwhile");
-                self.acknowledge(delivery, DeliveryOutcome::DeadLettered { announced: false }).await
+                DeliveryOutcome::DeadLettered { announced: false }
             }
-            Err(failure) => {
-                log_not_recorded(&failure);
-                self.postpone(delivery, failures.saturating_sub(1), postponed_by(&failure)).await
-            }
-        }
+        })
     }
 
     /// Gives up a message that this code can't read. This ends no event: if the message is a broken
     /// copy of one of our events, the sweep sends a good copy. The letter is stored under the
     /// message's id and not under an `event_id`, because the event may have a letter of its own.
+    ///
+    /// # Errors
+    ///
+    /// As of [`Self::give_up`].
     pub(super) async fn give_up_unread(
         &self,
-        delivery: &Subscription::Delivery,
+        delivery: &impl Delivery,
         reason: String,
+        now: Timestamp,
         deadline: Deadline,
-    ) -> DeliveryOutcome {
-        let now = self.handling.publication.clock.now();
+    ) -> Result<DeliveryOutcome, Failure> {
         let letter = DeadLetter { event_id: None, reason, ..letter_of(delivery, now) };
-        match self.bury(&letter, None, deadline).await {
-            Ok(_) => self.announce(delivery, &letter, deadline).await,
-            Err(failure) => {
-                log_not_recorded(&failure);
-                self.postpone(delivery, delivery.redeliveries(), postponed_by(&failure)).await
-            }
-        }
+        self.bury(&letter, None, deadline).await?;
+        Ok(self.announce(&letter, deadline).await)
     }
 
     async fn bury_and_end(
@@ -153,13 +148,8 @@ where
         settled.await.map_err(|unsettled| unsettled.failure)
     }
 
-    /// Announces a letter once. The message is acknowledged even if the announcement fails.
-    async fn announce(
-        &self,
-        delivery: &Subscription::Delivery,
-        letter: &DeadLetter,
-        deadline: Deadline,
-    ) -> DeliveryOutcome {
+    /// Announces a letter once. Its message is acknowledged even if the announcement fails.
+    async fn announce(&self, letter: &DeadLetter, deadline: Deadline) -> DeliveryOutcome {
         let announcing = self.announcements.announce(letter);
         let settled = tokio::time::timeout(deadline.remaining(), announcing).await;
         let announced = matches!(settled, Ok(WriteTry::Done));
@@ -173,7 +163,7 @@ where
             announced,
             "an event went to the dead letters"
         );
-        self.acknowledge(delivery, DeliveryOutcome::DeadLettered { announced }).await
+        DeliveryOutcome::DeadLettered { announced }
     }
 }
 
@@ -200,13 +190,6 @@ fn letter_of(delivery: &impl Delivery, now: Timestamp) -> DeadLetter {
         first_failed_at: first_failed_at(now, redeliveries),
         expires_at: Some(now.plus(lifetimes::DEAD_LETTER)),
     }
-}
-
-fn log_not_recorded(failure: &Failure) {
-    tracing::warn!(
-        error = failure as &dyn std::error::Error,
-        "a dead letter could not be recorded; the message will be delivered again"
-    );
 }
 
 /// A seed that makes the waits of different letters differ, and those of one letter repeat.

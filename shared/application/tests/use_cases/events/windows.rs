@@ -104,10 +104,10 @@ type Watching<'a> = ConsumeEvents<
 >;
 
 fn watching<'a>(world: &World, requests: &'a Requests) -> Watching<'a> {
-    let ConsumeEvents { handling, letters, announcements, pace, .. } =
+    let ConsumeEvents { handling, giving_up, pace, .. } =
         world.consume_pending(Registry::default());
     let subscription = Watched { broker: world.broker.clone(), requests, is_hasty: false };
-    ConsumeEvents { subscription, handling, letters, announcements, pace }
+    ConsumeEvents { subscription, handling, giving_up, pace }
 }
 
 #[tokio::test(start_paused = true)]

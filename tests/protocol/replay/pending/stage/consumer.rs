@@ -8,7 +8,8 @@ use std::time::Duration;
 use application::deadline::Deadline;
 use application::events::StoredAggregate;
 use application::events::consume::{
-    ConsumeEvents, ConsumptionReport, HandleEvents, Pace, Registry, ReservationGroups, Subscribed,
+    ConsumeEvents, ConsumptionReport, GiveUpEvents, HandleEvents, Pace, Registry,
+    ReservationGroups, Subscribed,
 };
 use application::events::publish::PublishStored;
 use application::outcome::{Failure, FailureClass, WriteTry};
@@ -171,8 +172,10 @@ impl Stage {
                 registry: Registry::default().with(handlers, Elsewhere(wire)),
                 groups: ReservationGroups::default(),
             },
-            letters: self.world.tables.clone(),
-            announcements: self.world.broker.clone(),
+            giving_up: GiveUpEvents {
+                letters: self.world.tables.clone(),
+                announcements: self.world.broker.clone(),
+            },
             pace,
         };
         // The window has time for one request for messages.
