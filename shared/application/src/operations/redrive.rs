@@ -34,7 +34,7 @@ use crate::ports::{
 };
 use crate::retry::until_settled;
 
-pub use examine::{Examined, RedrivePlan};
+pub use examine::{ExamineDeadLetter, Examined, RedrivePlan};
 
 pub struct Redrive<Letters, Aggregates, Identities, Publisher, Time> {
     pub letters: Letters,
@@ -102,7 +102,7 @@ enum Returned {
 impl<Letters, Aggregates, Identities, Publisher, Time>
     Redrive<Letters, Aggregates, Identities, Publisher, Time>
 where
-    Letters: DeadLetterReader + DeadLetterMoves + DeadLetterRemoval + Clone,
+    Letters: DeadLetterReader + DeadLetterMoves + DeadLetterRemoval,
     Aggregates: PendingEventStore,
     Identities: IdentitySource,
     Publisher: TransactionalPublisher,
@@ -115,28 +115,11 @@ where
     /// [`RedriveError`]. The call succeeds once an event of ours is pending again, because then the
     /// event will be published.
     pub async fn redrive(&self, id: &DeadLetterId) -> Result<Redriven, RedriveError> {
-        let found = DeadLetterReader::find(&self.letters, id).await;
-        let letter = found.map_err(RedriveError::Failed)?.ok_or(RedriveError::NotFound)?;
-        match self.aggregate_of(&letter).await? {
+        let letter = find_letter(&self.letters, id).await?;
+        match aggregate_of(&self.aggregates, &letter).await? {
             Some((stored, event_id)) => self.redrive_ours(&letter, stored, event_id).await,
             None => self.redrive_foreign(&letter).await,
         }
-    }
-
-    /// The aggregate that raised a letter's event; `None` for a foreign event. If the letter names
-    /// an aggregate that does not have the event, the letter stays: as a foreign event it would be
-    /// acknowledged without a handler.
-    async fn aggregate_of(
-        &self,
-        letter: &DeadLetter,
-    ) -> Result<Option<(StoredAggregate, EventId)>, RedriveError> {
-        let (Some(key), Some(event_id)) = (letter.aggregate, letter.event_id) else {
-            return Ok(None);
-        };
-        let found = PendingEventStore::find(&self.aggregates, key).await;
-        let stored = found.map_err(RedriveError::Failed)?.filter(|stored| stored.raised(event_id));
-        let stored = stored.ok_or(RedriveError::NotRaised(key))?;
-        Ok(Some((stored, event_id)))
     }
 
     async fn redrive_ours(
@@ -279,4 +262,26 @@ where
             Err(error) => Err(RedriveError::NotRemoved(error)),
         }
     }
+}
+
+async fn find_letter(
+    letters: &impl DeadLetterReader,
+    id: &DeadLetterId,
+) -> Result<DeadLetter, RedriveError> {
+    letters.find(id).await.map_err(RedriveError::Failed)?.ok_or(RedriveError::NotFound)
+}
+
+/// The aggregate that raised a letter's event; `None` for a foreign event. If the letter names an
+/// aggregate that does not have the event, the letter stays: as a foreign event it would be
+/// acknowledged without a handler.
+async fn aggregate_of(
+    aggregates: &impl PendingEventStore,
+    letter: &DeadLetter,
+) -> Result<Option<(StoredAggregate, EventId)>, RedriveError> {
+    let (Some(key), Some(event_id)) = (letter.aggregate, letter.event_id) else {
+        return Ok(None);
+    };
+    let found = aggregates.find(key).await.map_err(RedriveError::Failed)?;
+    let stored = found.filter(|stored| stored.raised(event_id));
+    Ok(Some((stored.ok_or(RedriveError::NotRaised(key))?, event_id)))
 }

@@ -7,14 +7,9 @@ mod show;
 
 use std::process::ExitCode;
 
-use application::events::publish::PublishStored;
 use application::operations::list_dead_letters::DeadLetterFilter;
-use application::operations::redrive::Redrive;
 use clap::{Args, Subcommand};
-use dynamodb::{AggregateTables, DynamoAggregates, DynamoDeadLetters};
-use platform::clock::SystemClock;
-use platform::identity::UuidIdentitySource;
-use rocketmq::publisher::RocketmqPublisher;
+use dynamodb::{AggregateTables, DynamoDeadLetters};
 
 use super::target::{AggregatesStore, LettersStore};
 
@@ -76,14 +71,6 @@ impl FilterOptions {
     }
 }
 
-type RedriveOnTables = Redrive<
-    DynamoDeadLetters<AggregateTables>,
-    DynamoAggregates,
-    UuidIdentitySource,
-    RocketmqPublisher,
-    SystemClock,
->;
-
 /// The letters, with the tables of the aggregates that raised their events.
 fn letters_on(
     store: LettersStore,
@@ -91,19 +78,4 @@ fn letters_on(
 ) -> DynamoDeadLetters<AggregateTables> {
     DynamoDeadLetters::new(store.client, store.letters)
         .with_aggregates(aggregates.orders.clone(), aggregates.users.clone())
-}
-
-/// The use case with its tables and, if given, a cluster.
-fn redrive_on(
-    store: LettersStore,
-    aggregates: &AggregatesStore,
-    publisher: Option<RocketmqPublisher>,
-) -> RedriveOnTables {
-    Redrive {
-        letters: letters_on(store, aggregates),
-        aggregates: aggregates.aggregates(),
-        identities: UuidIdentitySource,
-        clock: SystemClock,
-        publication: publisher.map(|publisher| PublishStored { publisher, clock: SystemClock }),
-    }
 }

@@ -3,12 +3,14 @@
 use contracts::event::Event;
 use domain::aggregate::AggregateKey;
 
-use super::{Redrive, RedriveError};
+use super::{RedriveError, aggregate_of, find_letter};
 use crate::ports::pending::PendingEventStore;
-use crate::ports::{
-    Clock, DeadLetter, DeadLetterId, DeadLetterMoves, DeadLetterReader, DeadLetterRemoval,
-    IdentitySource, TransactionalPublisher,
-};
+use crate::ports::{DeadLetter, DeadLetterId, DeadLetterReader};
+
+pub struct ExamineDeadLetter<Letters, Aggregates> {
+    pub letters: Letters,
+    pub aggregates: Aggregates,
+}
 
 /// A dead letter, and what a redrive would do with it.
 #[derive(Debug)]
@@ -30,14 +32,8 @@ pub enum RedrivePlan {
     Refused(RedriveError),
 }
 
-impl<Letters, Aggregates, Identities, Publisher, Time>
-    Redrive<Letters, Aggregates, Identities, Publisher, Time>
-where
-    Letters: DeadLetterReader + DeadLetterMoves + DeadLetterRemoval + Clone,
-    Aggregates: PendingEventStore,
-    Identities: IdentitySource,
-    Publisher: TransactionalPublisher,
-    Time: Clock,
+impl<Letters: DeadLetterReader, Aggregates: PendingEventStore>
+    ExamineDeadLetter<Letters, Aggregates>
 {
     /// Reads a dead letter and what a redrive would do with it. It changes nothing.
     ///
@@ -45,9 +41,8 @@ where
     ///
     /// [`RedriveError::NotFound`] and [`RedriveError::Failed`]
     pub async fn examine(&self, id: &DeadLetterId) -> Result<Examined, RedriveError> {
-        let found = DeadLetterReader::find(&self.letters, id).await;
-        let letter = found.map_err(RedriveError::Failed)?.ok_or(RedriveError::NotFound)?;
-        let plan = match self.aggregate_of(&letter).await {
+        let letter = find_letter(&self.letters, id).await?;
+        let plan = match aggregate_of(&self.aggregates, &letter).await {
             Ok(Some((stored, _))) => RedrivePlan::Aggregate(stored.key()),
             Ok(None) => match Event::decode(&letter.body) {
                 Ok(_) => RedrivePlan::Topic,

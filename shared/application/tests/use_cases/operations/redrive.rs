@@ -9,7 +9,7 @@ use application::events::StoredAggregate;
 use application::events::sweep::SweepReport;
 use application::lifetimes;
 use application::operations::discard_dead_letter::DiscardError;
-use application::operations::redrive::{Redrive, RedriveError, RedrivePlan};
+use application::operations::redrive::{ExamineDeadLetter, Redrive, RedriveError, RedrivePlan};
 use application::outcome::{FailureClass, WriteTry};
 use application::ports::pending::{IndexChange, PendingEventStore};
 use application::ports::{CheckAnswer, Clock, DeadLetter, DeadLetterId, MessageId, Resolution};
@@ -39,6 +39,10 @@ fn redrive(world: &World) -> MemoryRedrive {
         clock: world.clock.clone(),
         publication: Some(publish(world)),
     }
+}
+
+fn examine(world: &World) -> ExamineDeadLetter<MemoryTables, MemoryTables> {
+    ExamineDeadLetter { letters: world.tables.clone(), aggregates: world.tables.clone() }
 }
 
 /// One look of the sweep.
@@ -404,7 +408,7 @@ async fn a_letter_is_examined_for_its_way_back() {
     let world = world();
     let (id, letter) = buried(&world).await;
     let key = stored(&world, id).key();
-    let examined = redrive(&world).examine(&letter.id()).await.unwrap();
+    let examined = examine(&world).examine(&letter.id()).await.unwrap();
     assert_eq!(examined.letter, letter);
     assert!(matches!(examined.plan, RedrivePlan::Aggregate(found) if found == key), "{examined:?}");
     assert_eq!(world.tables.dead_letters(), [letter], "examining it changes nothing");
@@ -413,22 +417,22 @@ async fn a_letter_is_examined_for_its_way_back() {
         ..examined.letter
     };
     world.tables.put_dead_letter(elsewhere.clone());
-    let examined = redrive(&world).examine(&elsewhere.id()).await.unwrap();
+    let examined = examine(&world).examine(&elsewhere.id()).await.unwrap();
     assert!(
         matches!(examined.plan, RedrivePlan::Refused(RedriveError::NotRaised(_))),
         "{examined:?}"
     );
     let letter = foreign(&world).await;
-    let examined = redrive(&world).examine(&letter.id()).await.unwrap();
+    let examined = examine(&world).examine(&letter.id()).await.unwrap();
     assert!(matches!(examined.plan, RedrivePlan::Topic), "{examined:?}");
     let garbage = dead_letter(None, world.clock.now());
     world.tables.put_dead_letter(garbage.clone());
-    let examined = redrive(&world).examine(&garbage.id()).await.unwrap();
+    let examined = examine(&world).examine(&garbage.id()).await.unwrap();
     assert!(
         matches!(examined.plan, RedrivePlan::Refused(RedriveError::Undecodable(_))),
         "{examined:?}"
     );
     let missing = DeadLetterId::parse("NOWHERE").unwrap();
-    let missing = redrive(&world).examine(&missing).await.unwrap_err();
+    let missing = examine(&world).examine(&missing).await.unwrap_err();
     assert!(matches!(missing, RedriveError::NotFound), "{missing:?}");
 }

@@ -1,16 +1,19 @@
 use std::process::ExitCode;
 
 use anyhow::Context;
+use application::events::publish::PublishStored;
 use application::operations::list_dead_letters::ListDeadLetters;
-use application::operations::redrive::{RedriveError, Redriven};
+use application::operations::redrive::{Redrive, RedriveError, Redriven};
 use application::outcome::chain;
 use application::ports::DeadLetterId;
 use clap::Args;
 use dynamodb::DynamoDeadLetters;
 use futures::StreamExt;
 use futures::stream;
+use platform::clock::SystemClock;
+use platform::identity::UuidIdentitySource;
 
-use super::{FilterOptions, redrive_on};
+use super::{FilterOptions, letters_on};
 use crate::commands::ops::UNCONFIRMED;
 use crate::commands::ops::target::{LettersStore, OptionalClusterOptions, RedriveOptions};
 use harness::progress::Progress;
@@ -60,7 +63,14 @@ pub(super) async fn run(options: Options) -> anyhow::Result<ExitCode> {
         Some(cluster) => Some(cluster.connect().await?),
         None => None,
     };
-    let redrive = redrive_on(store, &aggregates, publisher.clone());
+    let clock = SystemClock;
+    let redrive = Redrive {
+        letters: letters_on(store, &aggregates),
+        aggregates: aggregates.aggregates(),
+        identities: UuidIdentitySource,
+        clock,
+        publication: publisher.clone().map(|publisher| PublishStored { publisher, clock }),
+    };
     let mut outcomes =
         stream::iter(&ids).map(async |id| (id, redrive.redrive(id).await)).buffered(AT_ONCE);
     let mut done = 0;

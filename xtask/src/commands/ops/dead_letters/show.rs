@@ -1,18 +1,18 @@
 use std::process::ExitCode;
 
 use anyhow::Context;
-use application::operations::redrive::{Examined, RedriveError, RedrivePlan};
+use application::operations::redrive::{ExamineDeadLetter, Examined, RedriveError, RedrivePlan};
 use application::outcome::chain;
 use application::ports::DeadLetterSummary;
 use application::ports::{Clock, DeadLetter, DeadLetterId};
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 use clap::Args;
+use dynamodb::DynamoDeadLetters;
 use platform::clock::SystemClock;
 use serde::Serialize;
 
 use super::list::Listed;
-use super::redrive_on;
 use crate::commands::ops::printing::{ago, printable, timestamp};
 use crate::commands::ops::target::RedriveOptions;
 
@@ -30,15 +30,18 @@ pub(crate) struct Options {
 
 pub(super) async fn run(options: Options) -> anyhow::Result<ExitCode> {
     let (store, aggregates) = options.tables.open().await?;
-    let Examined { letter, plan } =
-        match redrive_on(store, &aggregates, None).examine(&options.id).await {
-            Ok(examined) => examined,
-            Err(RedriveError::NotFound) => anyhow::bail!(
-                "the dead letter {} does not exist; `list` prints the ids of all letters",
-                options.id
-            ),
-            Err(error) => return Err(error).with_context(|| options.tables.advice()),
-        };
+    let examine = ExamineDeadLetter {
+        letters: DynamoDeadLetters::new(store.client, store.letters),
+        aggregates: aggregates.aggregates(),
+    };
+    let Examined { letter, plan } = match examine.examine(&options.id).await {
+        Ok(examined) => examined,
+        Err(RedriveError::NotFound) => anyhow::bail!(
+            "the dead letter {} does not exist; `list` prints the ids of all letters",
+            options.id
+        ),
+        Err(error) => return Err(error).with_context(|| options.tables.advice()),
+    };
     if options.json {
         println!("{}", serde_json::to_string_pretty(&json(&letter, &plan))?);
     } else {
