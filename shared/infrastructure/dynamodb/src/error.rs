@@ -13,6 +13,17 @@ use aws_sdk_dynamodb::error::{BuildError, ProvideErrorMetadata, SdkError};
 /// The code of a write whose condition did not hold.
 const CONDITION_FAILED: &str = "ConditionalCheckFailedException";
 
+/// The error of one of `DynamoDB`'s operations.
+pub(crate) trait OperationError:
+    Error + ProvideErrorMetadata + Send + Sync + 'static
+{
+}
+
+impl<ServiceError: Error + ProvideErrorMetadata + Send + Sync + 'static> OperationError
+    for ServiceError
+{
+}
+
 /// Whether a failed write may have happened.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum FailedWrite {
@@ -23,12 +34,9 @@ pub(crate) enum FailedWrite {
 }
 
 /// The class of an error, and whether the write may have happened.
-pub(crate) fn classify<ServiceError>(
-    error: &SdkError<ServiceError, HttpResponse>,
-) -> (FailureClass, FailedWrite)
-where
-    ServiceError: Error + ProvideErrorMetadata + 'static,
-{
+pub(crate) fn classify(
+    error: &SdkError<impl OperationError, HttpResponse>,
+) -> (FailureClass, FailedWrite) {
     match error {
         SdkError::ConstructionFailure(_) => (FailureClass::Permanent, FailedWrite::NotStored),
         SdkError::ServiceError(answer) => {
@@ -74,21 +82,15 @@ fn was_never_connected(error: &(dyn Error + 'static)) -> bool {
 }
 
 /// The failure of a read.
-pub(crate) fn failure<ServiceError>(error: SdkError<ServiceError, HttpResponse>) -> Failure
-where
-    ServiceError: Error + ProvideErrorMetadata + Send + Sync + 'static,
-{
+pub(crate) fn failure(error: SdkError<impl OperationError, HttpResponse>) -> Failure {
     Failure::new(classify(&error).0, error)
 }
 
 /// Whether the condition of a write held. Any other fault stays an error.
 #[expect(clippy::result_large_err, reason = "the SDK's error is passed on as it came")]
-pub(crate) fn condition_held<Output, ServiceError>(
+pub(crate) fn condition_held<Output, ServiceError: ProvideErrorMetadata>(
     written: Result<Output, SdkError<ServiceError, HttpResponse>>,
-) -> Result<bool, SdkError<ServiceError, HttpResponse>>
-where
-    ServiceError: ProvideErrorMetadata,
-{
+) -> Result<bool, SdkError<ServiceError, HttpResponse>> {
     match written {
         Ok(_) => Ok(true),
         Err(error) if error.code() == Some(CONDITION_FAILED) => Ok(false),
@@ -97,12 +99,9 @@ where
 }
 
 /// The outcome of one try of a write that failed for a reason other than its condition.
-pub(crate) fn failed_try<Reason, ServiceError>(
-    error: SdkError<ServiceError, HttpResponse>,
-) -> WriteTry<Reason>
-where
-    ServiceError: Error + ProvideErrorMetadata + Send + Sync + 'static,
-{
+pub(crate) fn failed_try<Reason>(
+    error: SdkError<impl OperationError, HttpResponse>,
+) -> WriteTry<Reason> {
     match classify(&error) {
         (class, FailedWrite::NotStored) => WriteTry::Refused(Failure::new(class, error)),
         (class, FailedWrite::Unknown) => WriteTry::Unknown(Failure::new(class, error)),

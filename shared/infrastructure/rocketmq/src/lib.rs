@@ -43,3 +43,4 @@ mod pop;
 mod published;
 mod route;
 mod session;
+mod transport;

@@ -14,7 +14,6 @@ use tokio::sync::mpsc;
 
 use super::checks::ReceivedCheck;
 use super::members::Current;
-use crate::call::millis;
 use crate::client::RocketmqClient;
 
 const ANSWERS_AT_ONCE: usize = 32;
@@ -42,10 +41,9 @@ pub(super) async fn answer_all(
         let member = current.get();
         // On the client's threads, as the connection is.
         client.in_background("rocketmq.answer_check", async move {
-            let limit = millis(SEND_TIMEOUT);
-            if let Err(error) = member.invoke_request_oneway(&address, request, limit).await {
+            if let Err(cause) = member.send(&address, request, SEND_TIMEOUT).await {
                 // The broker asks again.
-                tracing::warn!(%error, broker = %address, "rocketmq.answer_not_sent");
+                tracing::warn!(%cause, broker = %address, "rocketmq.answer_not_sent");
             }
         });
     });

@@ -16,15 +16,14 @@ use rocketmq_protocol::protocol::heartbeat::heartbeat_data::HeartbeatData;
 use rocketmq_protocol::protocol::heartbeat::producer_data::ProducerData;
 use rocketmq_protocol::protocol::remoting_command::RemotingCommand;
 use rocketmq_protocol::protocol::route::topic_route_data::TopicRouteData;
-use rocketmq_transport::api::TransportClient;
 use tokio::sync::{mpsc, oneshot};
 
 use super::JoinError;
 use super::checks::{Checks, ReceivedCheck};
 use crate::client::RocketmqClient;
 use crate::fault::BrokerAnswer;
-use crate::name_servers::{ask, close, first_route, transport};
 use crate::route::masters;
+use crate::transport::Transport;
 
 /// How often heartbeats are sent. A broker forgets a member after 120 s, or when its connection
 /// closes.
@@ -38,7 +37,7 @@ const GREET_AGAIN_AFTER: Duration = Duration::from_secs(3);
 /// rocketmq-transport 1.0.0).
 const ROUNDS_TO_RENEW: u32 = 4;
 
-type Member = TransportClient<Checks>;
+type Member = Transport<Checks>;
 
 /// The member whose connections are used now.
 #[derive(Clone)]
@@ -117,7 +116,7 @@ impl Members {
             tokio::select! {
                 () = round => {}
                 done = &mut left => {
-                    close(&self.current.get()).await;
+                    self.current.get().close().await;
                     // The caller that waits shuts the client down next, and must hold the last
                     // reference.
                     drop(self);
@@ -156,7 +155,8 @@ impl Members {
     }
 
     async fn masters_of(&self, topic: Topic) -> Result<Vec<CheetahString>, Cause> {
-        let (_, mut answer) = first_route(self.client.config(), &self.current.get(), topic).await?;
+        let member = self.current.get();
+        let (_, mut answer) = member.first_route(self.client.config(), topic).await?;
         // The user topic was not created yet.
         if topic == Topic::Users && answer.code() == ResponseCode::TopicNotExist as i32 {
             return Ok(Vec::new());
@@ -170,12 +170,12 @@ impl Members {
         let header = HeartbeatRequestHeader::default();
         let request = RemotingCommand::create_request_command(RequestCode::HeartBeat, header)
             .set_body(self.heartbeat.encode()?);
-        success(&ask(&self.current.get(), address, request).await?)
+        success(&self.current.get().ask(address, request).await?)
     }
 
     async fn renew(&self) {
         match member(&self.client, &self.received).await {
-            Ok(new) => close(&self.current.replace(new)).await,
+            Ok(new) => self.current.replace(new).close().await,
             Err(cause) => tracing::warn!(%cause, "rocketmq.checked_group_not_renewed"),
         }
     }
@@ -190,5 +190,5 @@ async fn member(
     received: &mpsc::Sender<ReceivedCheck>,
 ) -> Result<Arc<Member>, Cause> {
     let checks = Checks::new(client.config().clone(), received.clone());
-    transport(client, checks).await
+    Ok(Arc::new(Transport::start(client, checks).await?))
 }
