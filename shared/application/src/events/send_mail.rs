@@ -7,18 +7,18 @@
 use contracts::event::EventType;
 use domain::account::MailPurpose;
 use domain::aggregate::AggregateKey;
-use domain::identity::MailId;
 use domain::timestamp::Timestamp;
 use futures::FutureExt;
 use futures::future::BoxFuture;
 use secrecy::{ExposeSecret, SecretString};
 
+use crate::deadline::Deadline;
 use crate::events::StoredAggregate;
 use crate::events::consume::{EventHandler, HandlerError, IncomingEvent};
 use crate::events::revise::revise;
 use crate::outcome::{Failure, FailureClass, WriteTry};
 use crate::ports::mail::{MailRequests, MailToken, MailTokens, Mailer, OutgoingMail, StoredMail};
-use crate::ports::pending::{Found, IndexChange, PendingEventStore};
+use crate::ports::pending::{IndexChange, PendingEventStore};
 use crate::ports::{Accounts, Clock, RefreshTokenSource, TokenHash, TokenRecord};
 
 pub const MAIL_EVENTS: &[EventType] = &[
@@ -26,6 +26,9 @@ pub const MAIL_EVENTS: &[EventType] = &[
     EventType::EmailChangeRequested,
     EventType::PasswordResetRequested,
 ];
+
+/// Its name, in the marks of events and in dead letters.
+const NAME: &str = "mail";
 
 /// Sends mails. It is an [`EventHandler`] for [`MAIL_EVENTS`].
 pub struct SendMail<Users, Aggregates, Service, Secrets, Time> {
@@ -38,126 +41,6 @@ pub struct SendMail<Users, Aggregates, Service, Secrets, Time> {
     pub clock: Time,
 }
 
-impl<Users, Aggregates, Service, Secrets, Time> SendMail<Users, Aggregates, Service, Secrets, Time>
-where
-    Users: Accounts + MailRequests,
-    Aggregates: MailTokens + PendingEventStore,
-    Service: Mailer,
-    Secrets: RefreshTokenSource,
-    Time: Clock,
-{
-    async fn send(&self, incoming: &IncomingEvent<'_>) -> Result<(), HandlerError> {
-        let AggregateKey::Mail { mail_id } = incoming.stored.key() else {
-            return Err(HandlerError::Permanent("no request for a mail raised it".to_owned()));
-        };
-        let Some(mail) = MailRequests::find(&self.users, mail_id).await? else {
-            return Err(HandlerError::Permanent("the request for the mail is gone".to_owned()));
-        };
-        let stored = match mail.request.token_expires_at(self.clock.now()) {
-            Some(expires_at) if self.is_wanted(&mail).await? => {
-                let token = self.issue(incoming, mail_id, expires_at).await?;
-                self.deliver(&mail, &token.secret, incoming).await?;
-                token.stored
-            }
-            _ => {
-                tracing::info!(%mail_id, "a mail is not sent: nobody waits for it any more");
-                incoming.stored.clone()
-            }
-        };
-        self.mark(stored, incoming).await
-    }
-
-    /// Whether the account still waits for the mail. A mail to an address that belongs to another
-    /// account is not sent, so that nobody learns from it whose the address is.
-    async fn is_wanted(&self, mail: &StoredMail) -> Result<bool, Failure> {
-        let account = Accounts::by_id(&self.users, mail.request.user_id).await?;
-        let wanted =
-            !mail.used && account.is_some_and(|account| mail.request.is_wanted_by(&account));
-        if !wanted || mail.request.purpose != MailPurpose::ChangeAddress {
-            return Ok(wanted);
-        }
-        Ok(self.users.by_email(&mail.request.address).await?.is_none())
-    }
-
-    /// Stores the hash of a new token, before the mail: a token that nobody can use would be worse
-    /// than one that is not mailed.
-    async fn issue(
-        &self,
-        incoming: &IncomingEvent<'_>,
-        mail_id: MailId,
-        expires_at: Timestamp,
-    ) -> Result<Issued, HandlerError> {
-        let secret = MailToken::issued(mail_id, &self.secrets.secret()?);
-        let token = TokenRecord { hash: TokenHash::of(secret.expose_secret()), expires_at };
-        let pending = incoming.stored.pending().clone();
-        let change = incoming.stored.pending_change(pending.clone(), IndexChange::Keep);
-        stored(self.aggregates.issue(&change, &token, incoming.deadline).await)?;
-        Ok(Issued { secret, stored: incoming.stored.clone().revised(pending) })
-    }
-
-    async fn deliver(
-        &self,
-        mail: &StoredMail,
-        token: &SecretString,
-        incoming: &IncomingEvent<'_>,
-    ) -> Result<(), HandlerError> {
-        let mail_id = mail.request.id;
-        let (to, purpose) = (&mail.request.address, mail.request.purpose);
-        let outgoing = OutgoingMail { to, purpose, token };
-        match self.mailer.send(&outgoing, incoming.deadline).await {
-            WriteTry::Done => {
-                tracing::info!(%mail_id, purpose = purpose.as_str(), "a mail was sent");
-                Ok(())
-            }
-            // It will never succeed, and is no fault that an operator could repair: users may enter
-            // any address. So it is not a dead letter.
-            WriteTry::Cancelled(rejected) => {
-                tracing::warn!(%mail_id, purpose = purpose.as_str(), %rejected, "a mail is not sent");
-                Ok(())
-            }
-            WriteTry::Refused(failure) | WriteTry::Unknown(failure) => Err(failure.into()),
-        }
-    }
-
-    async fn mark(
-        &self,
-        stored: StoredAggregate,
-        incoming: &IncomingEvent<'_>,
-    ) -> Result<(), HandlerError> {
-        // The sweep may change the entry meanwhile. Giving up then would mail another token, and
-        // make the one useless that the user has just got.
-        let marked = revise(&self.aggregates, stored, incoming.deadline, |found| {
-            let mut pending = found.pending().clone();
-            let mut entry = pending.remove(incoming.event_id)?;
-            entry.done_by.insert(self.name().to_owned());
-            pending.put(incoming.event_id, entry);
-            Some(found.pending_change(pending, IndexChange::Keep))
-        });
-        // Nothing to mark: another delivery has ended the event.
-        marked.await?;
-        Ok(())
-    }
-}
-
-/// A token that is stored and not mailed yet.
-struct Issued {
-    secret: SecretString,
-    /// The request after that write.
-    stored: StoredAggregate,
-}
-
-/// After anything but success the event comes again, and its aggregate says what was stored.
-fn stored(tried: WriteTry<Found>) -> Result<(), HandlerError> {
-    match tried {
-        WriteTry::Done => Ok(()),
-        WriteTry::Cancelled(_) => {
-            let cause = "another delivery handles the request for the mail";
-            Err(Failure::new(FailureClass::Conflict, cause).into())
-        }
-        WriteTry::Refused(failure) | WriteTry::Unknown(failure) => Err(failure.into()),
-    }
-}
-
 impl<Users, Aggregates, Service, Secrets, Time> EventHandler
     for SendMail<Users, Aggregates, Service, Secrets, Time>
 where
@@ -168,13 +51,110 @@ where
     Time: Clock,
 {
     fn name(&self) -> &'static str {
-        "mail"
+        NAME
     }
 
     fn handle<'a>(
         &'a self,
         incoming: &'a IncomingEvent<'a>,
     ) -> BoxFuture<'a, Result<(), HandlerError>> {
-        self.send(incoming).boxed()
+        async move {
+            let AggregateKey::Mail { mail_id } = incoming.stored.key() else {
+                return Err(HandlerError::Permanent("no request for a mail raised it".to_owned()));
+            };
+            let Some(mail) = MailRequests::find(&self.users, mail_id).await? else {
+                return Err(HandlerError::Permanent("the request for the mail is gone".to_owned()));
+            };
+            let stored = match mail.request.token_expires_at(self.clock.now()) {
+                Some(expires_at) if is_wanted(&self.users, &mail).await? => {
+                    let secret = MailToken::issued(mail_id, &self.secrets.secret()?);
+                    let stored = issue(&self.aggregates, incoming, &secret, expires_at).await?;
+                    deliver(&self.mailer, &mail, &secret, incoming.deadline).await?;
+                    stored
+                }
+                _ => {
+                    tracing::info!(%mail_id, "a mail is not sent: nobody waits for it any more");
+                    incoming.stored.clone()
+                }
+            };
+            mark(&self.aggregates, stored, incoming).await
+        }
+        .boxed()
     }
+}
+
+/// Whether the account still waits for the mail. A mail to an address that belongs to another
+/// account is not sent, so that nobody learns from it whose the address is.
+async fn is_wanted(accounts: &impl Accounts, mail: &StoredMail) -> Result<bool, Failure> {
+    let account = accounts.by_id(mail.request.user_id).await?;
+    let wanted = !mail.used && account.is_some_and(|account| mail.request.is_wanted_by(&account));
+    if !wanted || mail.request.purpose != MailPurpose::ChangeAddress {
+        return Ok(wanted);
+    }
+    Ok(accounts.by_email(&mail.request.address).await?.is_none())
+}
+
+/// Stores the hash of a new token, before the mail: a token that nobody can use would be worse than
+/// one that is not mailed. Returns the request after that write.
+async fn issue(
+    tokens: &impl MailTokens,
+    incoming: &IncomingEvent<'_>,
+    secret: &SecretString,
+    expires_at: Timestamp,
+) -> Result<StoredAggregate, HandlerError> {
+    let token = TokenRecord { hash: TokenHash::of(secret.expose_secret()), expires_at };
+    let pending = incoming.stored.pending().clone();
+    let change = incoming.stored.pending_change(pending.clone(), IndexChange::Keep);
+    // After anything but success the event comes again, and its aggregate says what was stored.
+    match tokens.issue(&change, &token, incoming.deadline).await {
+        WriteTry::Done => Ok(incoming.stored.clone().revised(pending)),
+        WriteTry::Cancelled(_) => {
+            let cause = "another delivery handles the request for the mail";
+            Err(Failure::new(FailureClass::Conflict, cause).into())
+        }
+        WriteTry::Refused(failure) | WriteTry::Unknown(failure) => Err(failure.into()),
+    }
+}
+
+async fn deliver(
+    mailer: &impl Mailer,
+    mail: &StoredMail,
+    token: &SecretString,
+    deadline: Deadline,
+) -> Result<(), HandlerError> {
+    let mail_id = mail.request.id;
+    let (to, purpose) = (&mail.request.address, mail.request.purpose);
+    let outgoing = OutgoingMail { to, purpose, token };
+    match mailer.send(&outgoing, deadline).await {
+        WriteTry::Done => {
+            tracing::info!(%mail_id, purpose = purpose.as_str(), "a mail was sent");
+            Ok(())
+        }
+        // It will never succeed, and is no fault that an operator could repair: users may enter any
+        // address. So it is not a dead letter.
+        WriteTry::Cancelled(rejected) => {
+            tracing::warn!(%mail_id, purpose = purpose.as_str(), %rejected, "a mail is not sent");
+            Ok(())
+        }
+        WriteTry::Refused(failure) | WriteTry::Unknown(failure) => Err(failure.into()),
+    }
+}
+
+async fn mark(
+    aggregates: &impl PendingEventStore,
+    stored: StoredAggregate,
+    incoming: &IncomingEvent<'_>,
+) -> Result<(), HandlerError> {
+    // The sweep may change the entry meanwhile. Giving up then would mail another token, and make
+    // the one useless that the user has just got.
+    let marked = revise(aggregates, stored, incoming.deadline, |found| {
+        let mut pending = found.pending().clone();
+        let mut entry = pending.remove(incoming.event_id)?;
+        entry.done_by.insert(NAME.to_owned());
+        pending.put(incoming.event_id, entry);
+        Some(found.pending_change(pending, IndexChange::Keep))
+    });
+    // Nothing to mark: another delivery has ended the event.
+    marked.await?;
+    Ok(())
 }
