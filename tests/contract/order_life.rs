@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use application::deadline::Deadline;
-use application::events::answer_check::AnswerCheck;
+use application::events::answer_check::{AnswerCheck, CheckReport};
 use application::orders::create::OrderReply;
 use application::orders::identity::order_of_key;
 use application::outcome::WriteTry;
@@ -90,8 +90,10 @@ fn a_check_back_commits_what_was_created_and_rolls_back_what_was_fenced() {
         let client = RocketmqClient::start(deployment.config.clone()).unwrap();
         let group = CheckedGroup::join(client, Arc::clone(&answers)).await.unwrap();
         let deadline = Deadline::after(PATIENCE);
-        while answers.report().committed < 1 || answers.report().rolled_back < 1 {
-            assert!(!deadline.has_passed(), "{:?}", answers.report());
+        let mut report = CheckReport::default();
+        while report.committed < 1 || report.rolled_back < 1 {
+            assert!(!deadline.has_passed(), "{report:?}");
+            report += answers.take_report();
             tokio::time::sleep(Duration::from_millis(200)).await;
         }
         group.leave().await;

@@ -107,12 +107,7 @@ where
         Self { orders, aggregates, topics, clock, recent, report: Mutex::default() }
     }
 
-    /// The checks that were answered since the last [`Self::take_report`].
-    pub fn report(&self) -> CheckReport {
-        *self.counted()
-    }
-
-    /// As [`Self::report`]. Counting begins again.
+    /// The checks that were answered since the last call.
     pub fn take_report(&self) -> CheckReport {
         std::mem::take(&mut self.counted())
     }
