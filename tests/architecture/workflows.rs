@@ -85,24 +85,56 @@ fn production_is_deployed_from_the_main_branch_only() {
     }
 }
 
-/// The script with which a release looks at its contracts.
-fn script_of_contracts() -> String {
-    let (_, release) = workflows().into_iter().find(|(name, _)| name == "release.yml").unwrap();
-    let steps = release["jobs"]["notes"]["steps"].as_array().unwrap();
-    let step = steps.iter().find(|step| step["name"] == "contracts").unwrap();
-    step["run"].as_str().unwrap().to_owned()
+/// A step of the job that looks at a release before anything is compiled, run in a folder of a test.
+struct ReleaseStep<'a> {
+    script: String,
+    folder: &'a Path,
 }
 
-/// A program in a folder, with git's settings for a commit.
+impl<'a> ReleaseStep<'a> {
+    fn new(name: &str, folder: &'a Path) -> Self {
+        let (_, release) = workflows().into_iter().find(|(name, _)| name == "release.yml").unwrap();
+        let steps = release["jobs"]["notes"]["steps"].as_array().unwrap();
+        let step = steps.iter().find(|step| step["name"] == name).unwrap();
+        Self { script: step["run"].as_str().unwrap().to_owned(), folder }
+    }
+
+    fn result(&self) -> (bool, String) {
+        let output = run_in(self.folder, "bash", &["-eo", "pipefail", "-c", &self.script]);
+        (output.status.success(), String::from_utf8(output.stdout).unwrap())
+    }
+
+    fn fails(&self, error: &str) {
+        let (succeeds, printed) = self.result();
+        assert!(!succeeds && printed.contains(error), "{printed}");
+    }
+
+    fn succeeds(&self) {
+        let (succeeds, printed) = self.result();
+        assert!(succeeds, "{printed}");
+    }
+}
+
+fn write(folder: &Path, path: &str, text: &str) {
+    let path = folder.join(path);
+    std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+    std::fs::write(path, text).unwrap();
+}
+
+/// A program in a folder, with git's settings for a commit, and those of a release's step.
 fn run_in(folder: &Path, program: &str, arguments: &[&str]) -> Output {
     let mut command = Command::new(program);
-    command.args(arguments).current_dir(folder).env("GITHUB_REF_NAME", "v1.1.0");
+    command.args(arguments).current_dir(folder);
+    command.env("TAG", "v1.1.0").env("GITHUB_OUTPUT", folder.join(OUTPUTS));
     for role in ["AUTHOR", "COMMITTER"] {
         command.env(format!("GIT_{role}_NAME"), "a test");
         command.env(format!("GIT_{role}_EMAIL"), "test@example.com");
     }
     command.output().unwrap()
 }
+
+/// The file to which a step writes its outputs.
+const OUTPUTS: &str = "outputs";
 
 fn git(folder: &Path, arguments: &[&str]) {
     let output = run_in(folder, "git", arguments);
@@ -122,48 +154,73 @@ fn the_tests_of_a_pull_request_have_the_tags() {
 
 #[test]
 fn a_release_whose_contracts_are_not_kept_fails() {
-    let script = script_of_contracts();
     let folder = tempfile::tempdir().unwrap();
     let folder = folder.path();
+    let step = ReleaseStep::new("contracts", folder);
     let released = "tests/specifications/released";
-    let write = |path: &str, text: &str| {
-        let path = folder.join(path);
-        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
-        std::fs::write(path, text).unwrap();
-    };
-    let result = || {
-        let output = run_in(folder, "bash", &["-eo", "pipefail", "-c", &script]);
-        (output.status.success(), String::from_utf8(output.stdout).unwrap())
-    };
-    let fails = |error: &str| {
-        let (succeeds, printed) = result();
-        assert!(!succeeds && printed.contains(error), "{printed}");
-    };
-    let succeeds = || {
-        let (succeeds, printed) = result();
-        assert!(succeeds, "{printed}");
-    };
-
     git(folder, &["init", "--quiet"]);
-    write(&format!("{released}/1.0.0/openapi.yaml"), "one");
+    write(folder, &format!("{released}/1.0.0/openapi.yaml"), "one");
     git(folder, &["add", "--all"]);
     git(folder, &["commit", "--quiet", "--message", "one"]);
     git(folder, &["tag", "v1.0.0"]);
     for path in ["docs".to_owned(), format!("{released}/1.1.0")] {
-        write(&format!("{path}/openapi.yaml"), "two");
-        write(&format!("{path}/events/OrderCreated.schema.json"), "{}");
+        write(folder, &format!("{path}/openapi.yaml"), "two");
+        write(folder, &format!("{path}/events/OrderCreated.schema.json"), "{}");
     }
-    succeeds();
+    step.succeeds();
     for file in ["openapi.yaml", "events/OrderCreated.schema.json"] {
         let kept = format!("{released}/1.1.0/{file}");
         let text = std::fs::read_to_string(folder.join(&kept)).unwrap();
-        write(&kept, "other");
-        fails(&format!("has not what docs/{file} has"));
+        write(folder, &kept, "other");
+        step.fails(&format!("has not what docs/{file} has"));
         std::fs::remove_file(folder.join(&kept)).unwrap();
-        fails(&format!("has not what docs/{file} has"));
-        write(&kept, &text);
-        succeeds();
+        step.fails(&format!("has not what docs/{file} has"));
+        write(folder, &kept, &text);
+        step.succeeds();
     }
-    write(&format!("{released}/1.0.0/openapi.yaml"), "another one");
-    fails("1.0.0 is not as it is in v1.0.0");
+    write(folder, &format!("{released}/1.0.0/openapi.yaml"), "another one");
+    step.fails("1.0.0 is not as it is in v1.0.0");
+}
+
+#[test]
+fn a_version_is_released_once_and_with_its_notes() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    let step = ReleaseStep::new("version and notes", folder);
+    git(folder, &["init", "--quiet"]);
+    write(
+        folder,
+        "CHANGELOG.md",
+        "# Changelog\n\n## [1.1.0]\n\n- A change.\n\n## [1.0.0]\n\n- One.\n",
+    );
+    write(folder, "Cargo.toml", "[workspace]\nmembers = []\n");
+    step.fails("Cargo.toml has no version");
+    let with_version = |version: &str| {
+        let manifest =
+            format!("[workspace.package]\nversion = \"{version}\"\n\n[workspace.dependencies]\n");
+        write(folder, "Cargo.toml", &manifest);
+    };
+    with_version("1.2.0");
+    step.fails("CHANGELOG.md has no section [1.2.0]");
+    with_version("1.1.0");
+    std::fs::remove_file(folder.join(OUTPUTS)).unwrap();
+    step.succeeds();
+    assert_eq!(std::fs::read_to_string(folder.join(OUTPUTS)).unwrap(), "tag=v1.1.0\n");
+    let notes = std::fs::read_to_string(folder.join("notes.md")).unwrap();
+    assert_eq!(notes.trim(), "- A change.");
+    git(folder, &["add", "--all"]);
+    git(folder, &["commit", "--quiet", "--message", "one"]);
+    git(folder, &["tag", "v1.1.0"]);
+    step.fails("Version 1.1.0 is released already");
+}
+
+#[test]
+fn only_what_is_on_the_main_branch_is_released() {
+    let (_, release) = workflows().into_iter().find(|(name, _)| name == "release.yml").unwrap();
+    let jobs = release["jobs"].as_object().unwrap();
+    assert_eq!(jobs["notes"]["if"], "github.ref == 'refs/heads/main'");
+    for (name, job) in jobs.iter().filter(|(name, _)| *name != "notes") {
+        assert!(!job["needs"].is_null(), "{name} would run without the job that looks at it");
+        assert!(job["if"].is_null(), "{name} would run when a job that it needs does not");
+    }
 }
