@@ -21,7 +21,6 @@ mod dead_letters;
 mod garbage;
 mod health;
 mod leaks;
-mod login;
 mod orders;
 mod problems;
 mod products;

@@ -9,6 +9,7 @@ mod forgeries;
 mod guessing;
 mod hashes;
 mod limits;
+pub(crate) mod login;
 mod logs;
 mod mail;
 mod outage;

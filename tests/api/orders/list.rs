@@ -6,7 +6,7 @@ use reqwest::{Method, StatusCode};
 use serde_json::Value;
 
 use crate::app::{App, eventually, json_of, problem, text, with_app};
-use crate::login::{now, token_of};
+use crate::users::login::{now, token_of};
 
 async fn get(app: &App, path: &str) -> Value {
     let response = app.request(Method::GET, path).send().await.unwrap();

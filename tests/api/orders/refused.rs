@@ -151,8 +151,9 @@ fn a_request_that_is_not_allowed_or_leads_nowhere_leaves_no_trace() {
         })
         .await;
 
-        let now = crate::login::now().as_millis();
-        let expired = crate::login::token_of(&app, 123, Timestamp::from_millis(now - 3_600_000));
+        let now = crate::users::login::now().as_millis();
+        let expired =
+            crate::users::login::token_of(&app, 123, Timestamp::from_millis(now - 3_600_000));
         let forged = format!("{}x", app.token());
         let anonymous = || app.anonymous(Method::POST, "/v1/orders").json(&order(1));
         problem(anonymous().send().await.unwrap(), 401, "unauthorized").await;

@@ -120,7 +120,7 @@ fn change(visitor: &Visitor, session: &Session, current: &str) -> RequestBuilder
 
 /// Uses up the logins that an account allows for now, or restores them all.
 async fn use_logins(app: &App, user_id: u64, all: bool) {
-    let now = crate::login::now().as_millis();
+    let now = super::login::now().as_millis();
     let until = if all { now + 60 * 60 * 1_000 } else { 0 };
     let client = dynamodb::connect_to(&app.system.endpoints.table_url);
     let text = |text: &str| AttributeValue::S(text.to_owned());

@@ -127,7 +127,7 @@ async fn of_a_key_until(app: &App, good: &str, retires_at: Timestamp) -> String 
 
 /// Each forgery, with the name of its flaw.
 fn forgeries(mint: &Mint, good: &str) -> Vec<(String, String)> {
-    let now = crate::login::now().as_secs();
+    let now = super::login::now().as_secs();
     let mut all = Vec::new();
     let mut add = |what: &str, token: String| all.push((what.to_owned(), token));
     for alg in ["none", "None", "nOnE", "NONE"] {
@@ -194,13 +194,13 @@ pub(super) async fn try_forgeries(app: &App) -> (usize, usize) {
     // The mint's unchanged tokens are accepted, so each forgery is refused for its flaw.
     let unchanged = mint.signed(&mint.header, &mint.claims);
     assert_eq!(visitor.get("/v1/users/me", &unchanged).await.status(), 200);
-    let in_an_hour = crate::login::now().plus(Duration::from_secs(3_600));
+    let in_an_hour = super::login::now().plus(Duration::from_secs(3_600));
     let not_retired = of_a_key_until(app, &good, in_an_hour).await;
     assert_eq!(visitor.get("/v1/users/me", &not_retired).await.status(), 200);
     let mut problems = Vec::new();
     let mut forgeries = forgeries(&mint, &good);
     forgeries.extend(with_keys_of_their_own(&good));
-    let retired = of_a_key_until(app, &good, crate::login::now()).await;
+    let retired = of_a_key_until(app, &good, super::login::now()).await;
     forgeries.push(("a retired key".to_owned(), retired));
     let made = forgeries.len();
     for (what, token) in forgeries {

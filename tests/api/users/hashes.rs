@@ -18,7 +18,7 @@ pub(super) async fn put_hashed_at(app: &App, email: &str, cost: HashCost) -> u64
     let user_id = UuidIdentitySource.user_id().unwrap();
     let email = EmailAddress::parse(email).unwrap();
     let stamp = EventStamp::untraced(UuidIdentitySource.event_id(), 1);
-    let (account, _) = Account::register(user_id, email, hash, crate::login::now(), stamp);
+    let (account, _) = Account::register(user_id, email, hash, super::login::now(), stamp);
     let tables = dynamodb::connect_to(&app.system.endpoints.table_url);
     let name = TableName::parse(app.system.names.table("UsersTable").unwrap()).unwrap();
     let attempt = UuidIdentitySource.transaction_id();

@@ -5,10 +5,10 @@ use harness::mailbox::{Mailbox, SentMail};
 use reqwest::{Method, Response};
 use serde_json::{Value, json};
 
+use super::login::now;
 use super::{PASSWORD, Session, Visitor, WRONG, new_email, without_instance};
 use crate::app::{App, eventually, json_of, options, problem, with_app, with_own};
 use crate::leaks;
-use crate::login::now;
 use crate::problems::try_everything;
 
 const NEW: &str = "yet-another-canary-of-good-length";
