@@ -6,13 +6,13 @@
 pub mod config;
 pub mod files;
 
-use application::ports::Clock;
 use lambda_http::http::header::{
     ACCEPT_ENCODING, CACHE_CONTROL, CONTENT_ENCODING, CONTENT_SECURITY_POLICY, CONTENT_TYPE,
     REFERRER_POLICY, VARY,
 };
 use lambda_http::http::{HeaderMap, HeaderValue};
 use lambda_http::{Body, Request};
+use platform::clock::SystemClock;
 use web::route::path_parameter;
 use web::{Problem, Response};
 
@@ -20,14 +20,13 @@ use files::{FILES, File, PAGE, POLICY};
 
 const KEPT_FOR: &str = "max-age=300";
 
-pub struct Handler<Time> {
+pub struct Handler {
     pub served: bool,
-    pub clock: Time,
 }
 
-impl<Time: Clock> Handler<Time> {
+impl Handler {
     pub async fn handle(&self, request: Request) -> Response {
-        web::serve(&self.clock, request, async |_, request| self.answer(&request)).await
+        web::serve(&SystemClock, request, async |_, request| self.answer(&request)).await
     }
 
     fn answer(&self, request: &Request) -> Result<Response, Problem> {
@@ -79,20 +78,10 @@ fn takes_gzip(requested: &HeaderMap) -> bool {
 mod tests {
     use std::collections::HashMap;
 
-    use application::ports::Clock;
-    use domain::timestamp::Timestamp;
     use lambda_http::RequestExt;
     use lambda_http::http::{Method, StatusCode};
 
     use super::*;
-
-    struct Fixed;
-
-    impl Clock for Fixed {
-        fn now(&self) -> Timestamp {
-            Timestamp::from_millis(0)
-        }
-    }
 
     fn request_for(file: Option<&str>) -> Request {
         let parameters = file.map(|name| ("file".to_owned(), vec![name.to_owned()]));
@@ -102,7 +91,7 @@ mod tests {
     }
 
     async fn answered(request: Request) -> Response {
-        Handler { served: true, clock: Fixed }.handle(request).await
+        Handler { served: true }.handle(request).await
     }
 
     #[tokio::test]
@@ -148,7 +137,7 @@ mod tests {
         for name in ["", "docs.html", "../lib.rs", "viewer.js.gz"] {
             assert_eq!(answered(request_for(Some(name))).await.status(), StatusCode::NOT_FOUND);
         }
-        let off = Handler { served: false, clock: Fixed };
+        let off = Handler { served: false };
         for request in [request_for(None), request_for(Some("docs.js"))] {
             assert_eq!(off.handle(request).await.status(), StatusCode::NOT_FOUND);
         }

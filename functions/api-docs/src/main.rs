@@ -2,7 +2,6 @@
 
 use api_docs::Handler;
 use api_docs::config::Config;
-use platform::clock::SystemClock;
 use platform::settings::Settings;
 use platform::telemetry;
 
@@ -12,7 +11,7 @@ async fn main() -> Result<(), lambda_http::Error> {
     let metrics = platform::metrics::start();
     let config = telemetry::logged(Config::read(Settings::from_environment()))?;
 
-    let handler = Handler { served: config.served, clock: SystemClock };
+    let handler = Handler { served: config.served };
 
     web::run(|request| metrics.flushed_after(handler.handle(request))).await
 }
