@@ -51,7 +51,7 @@ fn an_adapter_reports_a_write_and_does_not_judge_it() {
     assert!(!code.contains("application::users"), "an adapter uses a use case");
 }
 
-fn files(folder: &Path) -> Vec<PathBuf> {
+pub(crate) fn files(folder: &Path) -> Vec<PathBuf> {
     let paths = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
     paths.flat_map(|path| if path.is_dir() { files(&path) } else { vec![path] }).collect()
 }

@@ -13,8 +13,9 @@ use platform::metrics::{DIMENSION, Metrics, NAMESPACE};
 use serde_json::Value;
 use transaction_check::gauges::Gauges;
 
+use crate::adapters::files;
 use crate::template::template;
-use crate::{document, resources};
+use crate::{document, resources, root};
 
 /// Namespace, name and the function in the dimension.
 type Metric = (String, String, String);
@@ -159,10 +160,38 @@ fn ours(metrics: BTreeSet<Metric>) -> BTreeSet<Metric> {
     metrics.into_iter().filter(|(namespace, _, _)| namespace == NAMESPACE).collect()
 }
 
+/// The names of metrics in the text of some code.
+fn named_in(text: &str) -> impl Iterator<Item = &str> {
+    ["counter!(", "histogram!(", "gauge!("].into_iter().flat_map(|call| {
+        text.split(call)
+            .skip(1)
+            .filter_map(|arguments| arguments.trim_start().strip_prefix('"')?.split('"').next())
+    })
+}
+
+/// `exercise` counts each metric that the code names.
+fn assert_all_counted(emitted: &BTreeSet<Metric>) {
+    let emitted: BTreeSet<_> = emitted.iter().map(|(_, name, _)| name.as_str()).collect();
+    let mut named = 0;
+    for path in ["functions", "shared"].iter().flat_map(|folder| files(&root().join(folder))) {
+        if path.extension().is_none_or(|extension| extension != "rs") {
+            continue;
+        }
+        let text = std::fs::read_to_string(&path).unwrap();
+        for name in named_in(&text) {
+            let path = path.display();
+            assert!(emitted.contains(name), "`exercise` does not count {name} of {path}");
+            named += 1;
+        }
+    }
+    assert!(named > 10, "{named} names were found");
+}
+
 #[test]
 fn alarms_and_the_dashboard_use_the_metrics_that_the_functions_emit() {
     let document = document();
     let emitted = emitted(&template().functions);
+    assert_all_counted(&emitted);
     let alarms: BTreeSet<Metric> =
         in_alarms(&document).into_iter().map(|(_, metric)| metric).collect();
     let missing: Vec<_> = ours(alarms).difference(&emitted).cloned().collect();

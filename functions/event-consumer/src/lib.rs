@@ -43,30 +43,48 @@ impl WindowEvent {
 pub struct WindowReport(pub ConsumptionReport);
 
 impl WindowReport {
+    /// Adds the counts to the metrics, for alarms and the dashboard.
     pub fn count(&self) {
-        let Self(report) = self;
-        metrics::counter!("EventsHandled").increment(report.handled);
-        metrics::counter!("EventsForeign").increment(report.foreign);
-        metrics::counter!("EventsPostponed").increment(report.postponed);
-        metrics::counter!("EventsNewer").increment(report.newer);
-        metrics::counter!("EventsUnreadable").increment(report.unreadable);
-        metrics::counter!("DeadLetters").increment(report.dead_lettered);
-        metrics::counter!("DeadLettersUnannounced").increment(report.unannounced);
-        metrics::counter!("FailedReceives").increment(report.failed_receives);
+        let ConsumptionReport {
+            handled,
+            foreign,
+            postponed,
+            newer,
+            unreadable,
+            dead_lettered,
+            unannounced,
+            failed_receives,
+        } = self.0;
+        metrics::counter!("EventsHandled").increment(handled);
+        metrics::counter!("EventsForeign").increment(foreign);
+        metrics::counter!("EventsPostponed").increment(postponed);
+        metrics::counter!("EventsNewer").increment(newer);
+        metrics::counter!("EventsUnreadable").increment(unreadable);
+        metrics::counter!("DeadLetters").increment(dead_lettered);
+        metrics::counter!("DeadLettersUnannounced").increment(unannounced);
+        metrics::counter!("FailedReceives").increment(failed_receives);
     }
 
     fn log(&self) {
-        let Self(report) = self;
-        // `tracing` fixes the names of fields where a line is written.
+        let ConsumptionReport {
+            handled,
+            foreign,
+            postponed,
+            newer,
+            unreadable,
+            dead_lettered,
+            unannounced,
+            failed_receives,
+        } = self.0;
         tracing::info!(
-            handled = report.handled,
-            foreign = report.foreign,
-            postponed = report.postponed,
-            newer = report.newer,
-            unreadable = report.unreadable,
-            dead_lettered = report.dead_lettered,
-            unannounced = report.unannounced,
-            failed_receives = report.failed_receives,
+            handled,
+            foreign,
+            postponed,
+            newer,
+            unreadable,
+            dead_lettered,
+            unannounced,
+            failed_receives,
             "the window is over"
         );
     }

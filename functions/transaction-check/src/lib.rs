@@ -18,7 +18,7 @@ use application::events::answer_check::{AnswerCheck, CheckReport};
 use application::events::publish::PublishStored;
 use application::events::sweep::{Pace, Sweep, SweepReport};
 use application::ports::pending::{PendingEventIndex, PendingEventStore};
-use application::ports::{Clock, Fences, IdentitySource, OrderKeys, PublishedEvents};
+use application::ports::{Clock, Fences, IdentitySource, OrderKeys};
 use rocketmq::checked_group::{CheckedGroup, JoinError};
 use rocketmq::client::RocketmqClient;
 use rocketmq::config::RocketmqConfig;
@@ -43,6 +43,14 @@ const fn default_window_seconds() -> u64 {
     50
 }
 
+impl WindowEvent {
+    /// The end of a window that begins now, in a process that may run for `time_left`.
+    fn end(self, time_left: Duration) -> Deadline {
+        let window = Deadline::after(Duration::from_secs(self.window_seconds));
+        window.or_earlier(Deadline::after(time_left).less(RESERVE))
+    }
+}
+
 /// The counts of one window.
 #[derive(Debug, Clone, Copy)]
 pub struct WindowReport {
@@ -54,41 +62,62 @@ impl WindowReport {
     /// Adds the counts to the metrics, for alarms and the dashboard.
     #[expect(clippy::cast_precision_loss, reason = "an age in seconds needs no 53 bits")]
     pub fn count(&self) {
-        let Self { checks, sweep } = self;
-        metrics::counter!("ChecksCommitted").increment(checks.committed);
-        metrics::counter!("ChecksRolledBack").increment(checks.rolled_back);
-        metrics::counter!("ChecksForeign").increment(checks.foreign);
-        metrics::counter!("ChecksRepeated").increment(checks.repeated);
-        metrics::counter!("EventsSwept").increment(sweep.sent);
-        metrics::counter!("EventsRepublished").increment(sweep.republished);
-        metrics::counter!("EventsGivenUp").increment(sweep.given_up);
-        metrics::counter!("EventsDeferred").increment(sweep.deferred);
-        metrics::counter!("FailedLooks").increment(sweep.failed_looks);
+        let CheckReport { committed, rolled_back, left_open: _, foreign, repeated } = self.checks;
+        metrics::counter!("ChecksCommitted").increment(committed);
+        metrics::counter!("ChecksRolledBack").increment(rolled_back);
+        metrics::counter!("ChecksForeign").increment(foreign);
+        metrics::counter!("ChecksRepeated").increment(repeated);
+        let SweepReport {
+            sent,
+            republished,
+            found: _,
+            overdue: _,
+            given_up,
+            deferred,
+            looks,
+            failed_looks,
+            oldest_ms,
+        } = self.sweep;
+        metrics::counter!("EventsSwept").increment(sent);
+        metrics::counter!("EventsRepublished").increment(republished);
+        metrics::counter!("EventsGivenUp").increment(given_up);
+        metrics::counter!("EventsDeferred").increment(deferred);
+        metrics::counter!("FailedLooks").increment(failed_looks);
         // A sample for each look, also of 0, so that an alarm sees that all is well. There is no
         // sample when no look succeeded: the alarm on FailedLooks covers that.
-        if sweep.looks > 0 {
-            metrics::histogram!("OldestPendingEventSeconds").record(sweep.oldest_ms as f64 / 1e3);
+        if looks > 0 {
+            metrics::histogram!("OldestPendingEventSeconds").record(oldest_ms as f64 / 1e3);
         }
     }
 
     fn log(&self) {
-        let Self { checks, sweep } = self;
-        // `tracing` fixes the names of fields where a line is written.
+        let CheckReport { committed, rolled_back, left_open, foreign, repeated } = self.checks;
+        let SweepReport {
+            sent,
+            republished,
+            found,
+            overdue,
+            given_up,
+            deferred,
+            looks,
+            failed_looks,
+            oldest_ms,
+        } = self.sweep;
         tracing::info!(
-            committed = checks.committed,
-            rolled_back = checks.rolled_back,
-            left_open = checks.left_open,
-            foreign = checks.foreign,
-            repeated = checks.repeated,
-            sent = sweep.sent,
-            republished = sweep.republished,
-            found = sweep.found,
-            overdue = sweep.overdue,
-            given_up = sweep.given_up,
-            deferred = sweep.deferred,
-            looks = sweep.looks,
-            failed_looks = sweep.failed_looks,
-            oldest_ms = sweep.oldest_ms,
+            committed,
+            rolled_back,
+            left_open,
+            foreign,
+            repeated,
+            sent,
+            republished,
+            found,
+            overdue,
+            given_up,
+            deferred,
+            looks,
+            failed_looks,
+            oldest_ms,
             "the window is over"
         );
     }
@@ -104,31 +133,24 @@ impl Serialize for WindowReport {
 /// How often metrics are written while a window runs.
 const FLUSH_EVERY: Duration = Duration::from_secs(10);
 
-struct Counting<'a, Answers, Flush> {
-    answers: &'a Answers,
+struct Counting<Checks, Flush> {
+    /// The checks that were answered since the last call.
+    take_checks: Checks,
     /// The checks of the whole window, up to the last count.
     checks: Cell<CheckReport>,
     flush: Flush,
     next_flush: Cell<Deadline>,
 }
 
-impl<'a, Orders, Aggregates, Topics, Time, Flush>
-    Counting<'a, AnswerCheck<Orders, Aggregates, Topics, Time>, Flush>
-where
-    Orders: OrderKeys + Fences,
-    Aggregates: PendingEventStore,
-    Topics: PublishedEvents,
-    Time: Clock,
-    Flush: Fn(),
-{
-    fn new(answers: &'a AnswerCheck<Orders, Aggregates, Topics, Time>, flush: Flush) -> Self {
-        let checks = Cell::default();
-        Self { answers, checks, flush, next_flush: Cell::new(Deadline::after(FLUSH_EVERY)) }
+impl<Checks: Fn() -> CheckReport, Flush: Fn()> Counting<Checks, Flush> {
+    fn new(take_checks: Checks, flush: Flush) -> Self {
+        let next_flush = Cell::new(Deadline::after(FLUSH_EVERY));
+        Self { take_checks, checks: Cell::default(), flush, next_flush }
     }
 
     /// Counts one look of the sweep, and the checks that were answered since the last count.
     fn count(&self, sweep: SweepReport) {
-        let checks = self.answers.take_report();
+        let checks = (self.take_checks)();
         let mut total = self.checks.get();
         total += checks;
         self.checks.set(total);
@@ -171,8 +193,7 @@ where
         time_left: Duration,
         flush: impl Fn(),
     ) -> Result<WindowReport, JoinError> {
-        let window = Duration::from_secs(event.window_seconds);
-        let end = Deadline::after(window.min(time_left.saturating_sub(RESERVE)));
+        let end = event.end(time_left);
         // Each window has its own client: the process was frozen in between, and a broker should
         // not rely on a frozen member.
         let client = RocketmqClient::start(self.rocketmq.clone())?;
@@ -182,7 +203,7 @@ where
         let answers = Arc::new(AnswerCheck::new(orders, aggregates, topics, clock));
         let group = CheckedGroup::join(client, Arc::clone(&answers)).await?;
         let sweep = self.sweep(&publisher);
-        let counting = Counting::new(&answers, flush);
+        let counting = Counting::new(|| answers.take_report(), flush);
         let sweeping = sweep.run_counting(end, |report| counting.count(report));
         let gauging = async { Gauges::read(&publisher).await.count() };
         // The sweep's future is large, so it stays where it is while this one moves.
