@@ -96,9 +96,18 @@ fn every_link_to_a_file_leads_to_one() {
         "CODE_OF_CONDUCT.md",
         "CONTRIBUTING.md",
         "SECURITY.md",
+        ".github/pull_request_template.md",
+        "examples/README.md",
+        "examples/java/README.md",
+        "examples/node/README.md",
+        "examples/python/README.md",
+        "examples/rust/README.md",
+        "examples/typescript/README.md",
         "shared/contracts/README.md",
         "shared/infrastructure/dynamodb/README.md",
         "tests/local-lambda/README.md",
+        "tests/specifications/asyncapi/README.md",
+        "tests/specifications/released/README.md",
     ];
     for document in others.map(str::to_owned).into_iter().chain(guides) {
         let text = read(&document);
@@ -172,7 +181,8 @@ fn fields(code: &str) -> BTreeSet<String> {
     let mut is_flattened = false;
     let mut lines = code.lines();
     while let Some(line) = lines.next() {
-        if !line.starts_with("pub(crate) struct ") || !line.ends_with('{') {
+        let item = line.trim_start_matches("pub(crate) ").trim_start_matches("pub(super) ");
+        if !item.starts_with("struct ") || !line.ends_with('{') {
             continue;
         }
         for line in lines.by_ref().take_while(|line| *line != "}") {
