@@ -105,7 +105,11 @@ where
             }
             let (after, _) = stored.order.cancel(self.clock.now(), stamp.clone())?;
             let change = cancellation(&stored, &after, publication);
-            match self.store(&change, deadline).await.map_err(CancelOrderError::Open)? {
+            match self
+                .store(&change, publication, deadline)
+                .await
+                .map_err(CancelOrderError::Open)?
+            {
                 None => return Ok(Some(after)),
                 Some(changed) => stored = changed,
             }
@@ -117,13 +121,15 @@ where
     async fn store(
         &self,
         change: &OrderChange<'_>,
+        publication: TransactionId,
         deadline: Deadline,
     ) -> Result<Option<Box<StoredOrder>>, Failure> {
         let order = &change.before.order;
         let mut give = taken_by(order, self.clock.now());
         loop {
             let (first, most) = (Duration::from_millis(5), Duration::from_millis(200));
-            let pause = Backoff::new(first, most, seed(order.id().as_uuid()));
+            // Cancels of one order that collide must not wait equally long.
+            let pause = Backoff::new(first, most, seed(publication.as_uuid()));
             let write = |within| self.returns.give_back(change, &give, within);
             let settled = until_settled(deadline, pause, write, |written, _| match written {
                 Ok(()) => Some(CancelWrite::Stored),
