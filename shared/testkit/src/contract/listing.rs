@@ -126,6 +126,9 @@ pub async fn the_pages_list_every_product_once(fixture: &impl TableFixture) {
             break;
         }
     }
+    let last = listed.last().map(|product| product.id);
+    let beyond = fixture.product_listing().page(last, limit).await.unwrap();
+    assert_eq!((beyond.items, beyond.next), (Vec::new(), None), "there is nothing after the last");
     listed.sort_by_key(|product| product.id);
     assert_eq!(listed, products);
 }

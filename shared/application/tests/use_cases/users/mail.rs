@@ -218,6 +218,33 @@ async fn a_reset_sets_the_password_and_ends_all_sessions() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn of_ten_resets_with_one_token_at_once_one_counts() {
+    let world = world();
+    let user = register(&world).await;
+    let token = &reset_token(&world).await;
+    let passwords: Vec<_> = (0..10).map(|number| format!("a new long password {number}")).collect();
+    let tried = join_all(passwords.iter().map(|password| reset(&world, token, password))).await;
+    let (won, lost): (Vec<_>, Vec<_>) =
+        passwords.iter().zip(&tried).partition(|(_, reset)| reset.is_ok());
+    assert_eq!(won.len(), 1, "{tried:?}");
+    assert!(lost.iter().all(|(_, refused)| is_invalid(refused)), "{tried:?}");
+    assert_eq!(account(&world, &user).version(), user.version() + 1);
+    assert!(try_to_log_in(&world, EMAIL, won[0].0, HOME).await.is_ok());
+    assert!(try_to_log_in(&world, EMAIL, lost[0].0, HOME).await.is_err());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_reset_whose_answer_was_lost_counts_for_its_own_password() {
+    let world = world();
+    register(&world).await;
+    let token = reset_token(&world).await;
+    world.tables.script(Operation::RedeemMail, [Fault::ReplyLost]);
+    reset(&world, &token, NEW).await.unwrap();
+    assert!(is_invalid(&reset(&world, &token, PASSWORD).await));
+    assert!(try_to_log_in(&world, EMAIL, NEW, HOME).await.is_ok());
+}
+
+#[tokio::test(start_paused = true)]
 async fn the_first_reset_makes_every_other_token_for_one_useless() {
     let world = world();
     register(&world).await;
