@@ -2,10 +2,12 @@ import static java.nio.charset.StandardCharsets.UTF_8;
 import static java.nio.file.StandardOpenOption.APPEND;
 import static java.nio.file.StandardOpenOption.CREATE;
 import static java.nio.file.StandardOpenOption.DSYNC;
+import static java.nio.file.StandardOpenOption.WRITE;
 
 import com.google.gson.Gson;
 import com.google.gson.JsonObject;
 import java.io.IOException;
+import java.nio.channels.FileChannel;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -40,9 +42,12 @@ public class Subscriber {
         this.journal = journal;
         if (Files.exists(journal)) {
             String stored = Files.readString(journal);
-            // After a crash the last line may be incomplete. Its event was not acknowledged.
+            // After a crash the last line may be incomplete. Its event was not acknowledged, and the line is cut off in
+            // place: whole ones must never be missing, not even for a moment.
             String whole = stored.substring(0, stored.lastIndexOf('\n') + 1);
-            Files.writeString(journal, whole);
+            try (FileChannel file = FileChannel.open(journal, WRITE)) {
+                file.truncate(whole.getBytes(UTF_8).length).force(true);
+            }
             whole.lines().forEach(line -> remember(JSON.fromJson(line, JsonObject.class)));
         }
     }
