@@ -172,9 +172,9 @@ fn a_release_whose_contracts_are_not_kept_fails() {
         let kept = format!("{released}/1.1.0/{file}");
         let text = std::fs::read_to_string(folder.join(&kept)).unwrap();
         write(folder, &kept, "other");
-        step.fails(&format!("has not what docs/{file} has"));
+        step.fails(&format!("differs from docs/{file}"));
         std::fs::remove_file(folder.join(&kept)).unwrap();
-        step.fails(&format!("has not what docs/{file} has"));
+        step.fails(&format!("differs from docs/{file}"));
         write(folder, &kept, &text);
         step.succeeds();
     }
@@ -188,20 +188,24 @@ fn a_version_is_released_once_and_with_its_notes() {
     let folder = folder.path();
     let step = ReleaseStep::new("version and notes", folder);
     git(folder, &["init", "--quiet"]);
-    write(
-        folder,
-        "CHANGELOG.md",
-        "# Changelog\n\n## [1.1.0]\n\n- A change.\n\n## [1.0.0]\n\n- One.\n",
-    );
+    let sections = [
+        "## [1.2.0] - not released yet\n\n- Another change.\n",
+        "## [1.1.0] - 2026-02-01\n\n- A change.\n",
+        "## [1.0.0] - 2026-01-01\n",
+    ];
+    write(folder, "CHANGELOG.md", &sections.join("\n"));
     write(folder, "Cargo.toml", "[workspace]\nmembers = []\n");
     step.fails("Cargo.toml has no version");
     let with_version = |version: &str| {
-        let manifest =
-            format!("[workspace.package]\nversion = \"{version}\"\n\n[workspace.dependencies]\n");
+        let manifest = format!("[workspace.package]\nversion = \"{version}\"\n\n[profile.dev]\n");
         write(folder, "Cargo.toml", &manifest);
     };
-    with_version("1.2.0");
-    step.fails("CHANGELOG.md has no section [1.2.0]");
+    for version in ["1.2.0", "1.3.0"] {
+        with_version(version);
+        step.fails(&format!("CHANGELOG.md has no section [{version}] with a date"));
+    }
+    with_version("1.0.0");
+    step.fails("The section [1.0.0] of CHANGELOG.md is empty");
     with_version("1.1.0");
     std::fs::remove_file(folder.join(OUTPUTS)).unwrap();
     step.succeeds();
