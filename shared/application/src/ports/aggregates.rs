@@ -14,7 +14,7 @@ pub struct Segment {
     /// The number of the part, from 0.
     pub index: u16,
     /// How many parts there are, at least 1.
-    pub of: u16,
+    pub count: u16,
 }
 
 impl Segment {
@@ -24,7 +24,7 @@ impl Segment {
     /// The segments that together are all aggregates of these topics.
     pub fn of_topics(topics: &[Topic]) -> impl Iterator<Item = Self> {
         topics.iter().flat_map(|topic| {
-            (0..Self::AT_ONCE).map(|index| Self { topic: *topic, index, of: Self::AT_ONCE })
+            (0..Self::AT_ONCE).map(|index| Self { topic: *topic, index, count: Self::AT_ONCE })
         })
     }
 }

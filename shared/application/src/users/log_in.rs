@@ -216,8 +216,8 @@ where
         source: Source,
     ) -> Result<bool, LogInError> {
         if let Err(GuessRefused::Wait(wait)) = &admitted {
-            let (of, wait_s) = (target.kind(), wait.as_secs());
-            tracing::warn!(%source, of, wait_s, "a login has to wait");
+            let (counted, wait_s) = (target.kind(), wait.as_secs());
+            tracing::warn!(%source, counted, wait_s, "a login has to wait");
         }
         Ok(admitted?)
     }

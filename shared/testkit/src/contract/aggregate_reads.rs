@@ -80,7 +80,7 @@ pub async fn the_segments_list_every_aggregate_once_and_no_tombstone(fixture: &i
     let mut found = Vec::new();
     for segment in Topic::ALL
         .into_iter()
-        .flat_map(|topic| (0..3).map(move |index| Segment { topic, index, of: 3 }))
+        .flat_map(|topic| (0..3).map(move |index| Segment { topic, index, count: 3 }))
     {
         let mut after = None;
         loop {

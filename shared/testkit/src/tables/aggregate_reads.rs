@@ -67,7 +67,7 @@ impl StoredAggregates for MemoryTables {
         self.read(Operation::PageOfAggregates, |rows| {
             let keys = index_entries(rows).map(|(key, _)| key).filter(|key| {
                 Topic::of_aggregate(*key) == segment.topic
-                    && segment_index(*key, segment.of) == segment.index
+                    && segment_index(*key, segment.count) == segment.index
             });
             let in_segment: BTreeMap<_, _> =
                 keys.filter_map(|key| Some((key, find(rows, key)?))).collect();

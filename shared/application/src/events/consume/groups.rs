@@ -313,7 +313,9 @@ impl Group<'_> {
             }
         }
         let short = mem::take(&mut self.short);
-        short.into_iter().for_each(|(member, of)| member.answer(Reserved::Short(of)));
+        for (member, shortage) in short {
+            member.answer(Reserved::Short(shortage));
+        }
         self.leave_a_gap(deadline).await;
     }
 
@@ -402,8 +404,9 @@ impl Group<'_> {
                 .takes()
                 .find(|(source, units)| left.get(source).is_some_and(|left| units > left));
             if let Some((source, _)) = lacks {
-                let of = if source.is_product() { Shortage::Stock } else { Shortage::OpenUnits };
-                self.short.push((member, of));
+                let is_stock = source.is_product();
+                let shortage = if is_stock { Shortage::Stock } else { Shortage::OpenUnits };
+                self.short.push((member, shortage));
                 continue;
             }
             for (source, units) in member.takes() {

@@ -132,8 +132,8 @@ where
                     return Ok(None);
                 }
                 Reserved::Changed(found) => stored = *found,
-                Reserved::Short(of) => {
-                    if of == Shortage::OpenUnits {
+                Reserved::Short(shortage) => {
+                    if shortage == Shortage::OpenUnits {
                         let order_id = stored.order.id();
                         tracing::info!(%order_id, "its account would hold too many open units");
                     }

@@ -40,9 +40,10 @@ pub trait EventHandler: Send + Sync {
     fn name(&self) -> &'static str;
 
     /// Does its part, once: it MUST mark itself as done in the event's pending entry
-    /// ([`PendingEvent::done_by`](domain::pending::PendingEvent::done_by)) in the transaction of
-    /// its effect, conditional on the aggregate's revision, and MUST do nothing if it is marked
-    /// already.
+    /// ([`PendingEvent::done_by`](domain::pending::PendingEvent::done_by)), conditional on the
+    /// aggregate's revision, and MUST do nothing if it is marked already. The mark is in the
+    /// transaction of the effect. An effect that no such transaction can hold, such as a mail, comes
+    /// first, and may happen again.
     ///
     /// # Errors
     ///

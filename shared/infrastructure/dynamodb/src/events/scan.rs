@@ -31,7 +31,7 @@ impl<Stock: Send + Sync> StoredAggregates for DynamoAggregates<Stock> {
             .table_name(self.tables.with_events_of(segment.topic))
             .consistent_read(true)
             .segment(segment.index.into())
-            .total_segments(segment.of.into())
+            .total_segments(segment.count.into())
             .filter_expression(IS_AGGREGATE)
             .set_expression_attribute_names(names(&[IS_AGGREGATE]))
             .set_exclusive_start_key(after)
