@@ -45,7 +45,7 @@ pub(crate) async fn run(options: Options) -> anyhow::Result<ExitCode> {
             .with_context(|| format!("cannot write {}", to.display()))?;
     }
     eprintln!("{copied} files in {}, {changed} of them with other names", folder.display());
-    eprintln!("next, there: `git init`, `cargo xtask contracts --release`, `cargo xtask test`");
+    eprintln!("next, there: `git init`, `git add --all`, `cargo xtask test`");
     Ok(ExitCode::SUCCESS)
 }
 
