@@ -141,6 +141,9 @@ fn with_receipt(
 
 #[cfg(test)]
 mod tests {
+    use proptest::collection;
+    use proptest::prelude::*;
+
     use super::*;
 
     const TOPIC: &str = "ORDER_EVENTS";
@@ -220,6 +223,26 @@ mod tests {
         assert_eq!((read, loss), (vec![7, 9], Some(Loss { given: 3, read: 2 })));
         let cause = Failure::from(Loss { given: 3, read: 2 }).cause.to_string();
         assert!(cause.contains("3 messages, and 2 of them"), "{cause}");
+    }
+
+    proptest! {
+        #[test]
+        fn a_message_with_any_damage_costs_no_other(
+            damages in collection::vec((LENGTH_BYTES..frame(8).len(), any::<u8>()), 1..4),
+        ) {
+            let mut damaged = frame(8);
+            for (at, byte) in damages {
+                damaged[at] = byte;
+            }
+            let (read, _) = read(answer(&[frame(7), damaged, frame(9)], "7,8,9"));
+            prop_assert!(read.first() == Some(&7) && read.last() == Some(&9), "{read:?}");
+        }
+
+        #[test]
+        fn any_bytes_are_read_or_counted(body in collection::vec(any::<u8>(), 1..512)) {
+            let (read, loss) = read(answer(&[body], "7,8"));
+            prop_assert!(loss.is_some() || read.len() >= 2);
+        }
     }
 
     #[test]

@@ -116,7 +116,8 @@ fn answer_code(code: i64, opaque: i64, flag: i64) -> Option<i64> {
 fn has_master(route: &Value) -> Option<bool> {
     let brokers = route.get("brokerDatas")?.as_array()?;
     let queues = route.get("queueDatas")?.as_array()?;
-    let number = |of: &Value, name: &str| of.get(name).and_then(Value::as_i64).unwrap_or_default();
+    let number =
+        |value: &Value, name: &str| value.get(name).and_then(Value::as_i64).unwrap_or_default();
     let is_written = |broker: Option<&Value>| {
         queues.iter().any(|queue| {
             broker.is_some()
@@ -134,6 +135,10 @@ fn has_master(route: &Value) -> Option<bool> {
 
 #[cfg(test)]
 pub(super) mod tests {
+    use proptest::collection;
+    use proptest::prelude::*;
+    use proptest::sample::Index;
+
     use super::*;
 
     /// A whole frame, as a name server sends it.
@@ -217,6 +222,25 @@ pub(super) mod tests {
         assert_eq!(read(&framed(BINARY, &header(17, 1, 1), b"")), Ok(false));
         assert_eq!(read(&framed(BINARY, &header(0, 2, 1), &body)), Err(RouteError::Malformed));
         assert_eq!(read(&framed(BINARY, b"\0\0", b"")), Err(RouteError::Malformed));
+    }
+
+    proptest! {
+        #[test]
+        fn any_bytes_are_read_or_refused(answer in collection::vec(any::<u8>(), 0..256)) {
+            prop_assert!(takes_messages(&answer).is_err());
+        }
+
+        #[test]
+        fn a_damaged_answer_is_read_or_refused(
+            damages in collection::vec((any::<Index>(), any::<u8>()), 1..4),
+        ) {
+            let mut frame = answer(0, &route(&json!({"0": "a:1"}), 6, 4));
+            for (at, byte) in damages {
+                *at.get_mut(&mut frame[4..]) = byte;
+            }
+            // No panic.
+            let _read_or_refused = read(&frame);
+        }
     }
 
     #[test]
