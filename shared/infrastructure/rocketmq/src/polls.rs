@@ -21,6 +21,20 @@ const PAUSE: Duration = Duration::from_millis(500);
 /// The longest pause after a broker's failure.
 const PAUSE_MAX: Duration = Duration::from_secs(10);
 
+/// How carefully a source is polled.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Caution {
+    /// Whether its last poll failed.
+    pub(crate) has_failed: bool,
+    /// The most messages to ask for: one after a failure, and twice as many after each success.
+    ///
+    /// A broker gives the first message of each queue whatever its length (`isTheBatchFull` in
+    /// `DefaultMessageStore.java`), and the client closes a connection on which more than 16 MiB are
+    /// announced (`FrameLimits` of rocketmq-transport 1.0.0). So a few long messages would make
+    /// each answer for many fail. One message fits.
+    pub(crate) most: usize,
+}
+
 /// A topic on a broker.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(crate) struct Source {
@@ -60,6 +74,8 @@ struct Shared<Message> {
 struct State<Message> {
     running: HashSet<Source>,
     failing: HashMap<Source, Failing>,
+    /// The most messages to ask for, of sources that have failed.
+    limits: HashMap<Source, usize>,
     received: VecDeque<(Timestamp, Message)>,
     /// The failures that no caller has received yet.
     failures: VecDeque<Failure>,
@@ -81,6 +97,7 @@ impl<Message: Send + 'static> Polls<Message> {
         let state = State {
             running: HashSet::new(),
             failing: HashMap::new(),
+            limits: HashMap::new(),
             received: VecDeque::new(),
             failures: VecDeque::new(),
         };
@@ -104,22 +121,22 @@ impl<Message: Send + 'static> Polls<Message> {
         state.failures.pop_front().map(Err)
     }
 
-    /// Starts a poll of each source that has no running one. `poll` gets the source, its context,
-    /// and whether its last poll failed. A source that failed is not polled for a while, unless all
-    /// sources have failed.
+    /// Starts a poll of each source that has no running one, for at most `most` messages. A source
+    /// that failed is not polled for a while, unless all sources have failed.
     pub(crate) fn begin<Context, Poll>(
         &self,
         sources: Vec<(Source, Context)>,
-        poll: impl Fn(&Source, Context, bool) -> Poll,
+        most: usize,
+        poll: impl Fn(&Source, Context, Caution) -> Poll,
     ) where
         Poll: Future<Output = (Timestamp, Result<Polled<Message>, Failure>)> + Send + 'static,
     {
-        let idle = self.shared.state().idle(sources, Instant::now());
+        let idle = self.shared.state().idle(sources, most, Instant::now());
         let mut tasks = self.tasks.lock().unwrap_or_else(PoisonError::into_inner);
         while tasks.try_join_next().is_some() {}
-        for (source, context, has_failed) in idle {
-            let polled = poll(&source, context, has_failed);
-            let running = RunningPoll { source, shared: Arc::clone(&self.shared) };
+        for (source, context, caution) in idle {
+            let polled = poll(&source, context, caution);
+            let running = RunningPoll { source, most, shared: Arc::clone(&self.shared) };
             tasks.spawn(async move {
                 let (at, result) = polled.await;
                 running.finish(at, result);
@@ -150,31 +167,35 @@ impl<Message: Send + 'static> Polls<Message> {
 }
 
 impl<Message> State<Message> {
-    /// Selects the sources to poll now, marks them as running, and adds whether their last poll
-    /// failed.
+    /// Selects the sources to poll now, and marks them as running.
     fn idle<Context>(
         &mut self,
         mut sources: Vec<(Source, Context)>,
+        most: usize,
         now: Instant,
-    ) -> Vec<(Source, Context, bool)> {
+    ) -> Vec<(Source, Context, Caution)> {
         let known: HashSet<_> = sources.iter().map(|(source, _)| source).collect();
         self.failing.retain(|source, _| known.contains(source));
+        self.limits.retain(|source, _| known.contains(source));
         let is_paused =
             |source: &Source| self.failing.get(source).is_some_and(|f| f.paused_until > now);
         let all = sources.iter().all(|(source, _)| is_paused(source));
         sources.retain(|(source, _)| (all || !is_paused(source)) && !self.running.contains(source));
         self.running.extend(sources.iter().map(|(source, _)| source.clone()));
-        let with_outcome = sources.into_iter().map(|(source, context)| {
+        let with_caution = sources.into_iter().map(|(source, context)| {
             let has_failed = self.failing.contains_key(&source);
-            (source, context, has_failed)
+            let most = self.limits.get(&source).map_or(most, |limit| most.min(*limit));
+            (source, context, Caution { has_failed, most })
         });
-        with_outcome.collect()
+        with_caution.collect()
     }
 }
 
 /// A running poll. However it ends, also by a panic, its drop removes the mark.
 struct RunningPoll<Message> {
     source: Source,
+    /// For how many messages the caller has asked.
+    most: usize,
     shared: Arc<Shared<Message>>,
 }
 
@@ -184,6 +205,12 @@ impl<Message> RunningPoll<Message> {
         match result {
             Ok(Polled { messages, loss }) => {
                 state.failing.remove(&self.source);
+                if let Some(limit) = state.limits.get_mut(&self.source) {
+                    *limit = limit.saturating_mul(2);
+                    if *limit > self.most {
+                        state.limits.remove(&self.source);
+                    }
+                }
                 state.received.extend(messages.into_iter().map(|message| (at, message)));
                 state.failures.extend(loss);
             }
@@ -195,6 +222,7 @@ impl<Message> RunningPoll<Message> {
                 let pause = PAUSE.saturating_mul(1 << failing.in_a_row.min(8));
                 failing.in_a_row += 1;
                 failing.paused_until = Instant::now() + pause.min(PAUSE_MAX);
+                state.limits.insert(self.source.clone(), 1);
                 state.failures.push_back(failure);
             }
         }
@@ -246,7 +274,7 @@ mod tests {
         let polls = polls();
         let begun = Instant::now();
         for n in 1..=20 {
-            polls.begin(vec![source("silent"), source("good")], |source, (), _| {
+            polls.begin(vec![source("silent"), source("good")], 32, |source, (), _| {
                 let silent = source.broker == "silent";
                 async move { if silent { fails(LONG).await } else { brings(SHORT, vec![n]).await } }
             });
@@ -265,7 +293,7 @@ mod tests {
         let polls = polls();
         let polled = Arc::new(Mutex::new(Vec::new()));
         for _ in 0..100 {
-            polls.begin(vec![source("away"), source("good")], |source, (), _| {
+            polls.begin(vec![source("away"), source("good")], 32, |source, (), _| {
                 polled.lock().unwrap().push(source.broker.clone());
                 let away = source.broker == "away";
                 async move {
@@ -285,7 +313,7 @@ mod tests {
         let polls = polls();
         let polls_begun = Mutex::new(0);
         for _ in 0..10 {
-            polls.begin(vec![source("one"), source("other")], |_, (), _| {
+            polls.begin(vec![source("one"), source("other")], 32, |_, (), _| {
                 *polls_begun.lock().unwrap() += 1;
                 fails(SHORT)
             });
@@ -297,7 +325,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn received_messages_are_returned_in_parts_while_they_are_valid() {
         let polls = polls();
-        polls.begin(vec![source("one")], |_, (), _| brings(SHORT, vec![1, 2, 3, 4, 5]));
+        polls.begin(vec![source("one")], 32, |_, (), _| brings(SHORT, vec![1, 2, 3, 4, 5]));
         assert!(polls.changed(LONG).await);
         assert_eq!(polls.take(2, NOW).unwrap().unwrap(), [1, 2]);
         assert_eq!(polls.take(2, NOW.plus(Duration::from_secs(19))).unwrap().unwrap(), [3, 4]);
@@ -312,24 +340,51 @@ mod tests {
             let loss = Some(Failure::new(FailureClass::Unavailable, "one is missing"));
             (NOW, Ok(Polled { messages: vec![1], loss }))
         };
-        polls.begin(vec![source("one")], |_, (), _| lossy());
+        polls.begin(vec![source("one")], 32, |_, (), _| lossy());
         assert!(polls.changed(LONG).await);
         assert_eq!(polls.take(32, NOW).unwrap().unwrap(), [1]);
         assert!(polls.take(32, NOW).unwrap().is_err());
         assert!(polls.take(32, NOW).is_none());
-        polls.begin(vec![source("one"), source("other")], |_, (), has_failed| async move {
-            assert!(!has_failed);
+        polls.begin(vec![source("one"), source("other")], 32, |_, (), caution| async move {
+            assert_eq!(caution, Caution { has_failed: false, most: 32 });
             brings(SHORT, vec![2]).await
         });
         assert!(polls.changed(LONG).await);
     }
 
     #[tokio::test(start_paused = true)]
+    async fn after_a_failure_one_message_is_asked_for_and_then_twice_as_many_each_time() {
+        let polls = polls();
+        let asked = Mutex::new(Vec::new());
+        for round in 0..8 {
+            polls.begin(vec![source("one")], 10, |_, (), caution| {
+                asked.lock().unwrap().push((caution.has_failed, caution.most));
+                async move {
+                    if round == 1 { fails(SHORT).await } else { brings(SHORT, Vec::new()).await }
+                }
+            });
+            sleep(LONG).await;
+            polls.take(32, NOW);
+        }
+        let expected = [
+            (false, 10),
+            (false, 10),
+            (true, 1),
+            (false, 2),
+            (false, 4),
+            (false, 8),
+            (false, 10),
+            (false, 10),
+        ];
+        assert_eq!(*asked.lock().unwrap(), expected);
+    }
+
+    #[tokio::test(start_paused = true)]
     async fn a_poll_that_panics_is_no_longer_running() {
         let polls = polls();
-        polls.begin(vec![source("one")], |_, (), _| async { panic!("a bug") });
+        polls.begin(vec![source("one")], 32, |_, (), _| async { panic!("a bug") });
         assert!(!polls.changed(LONG).await);
-        polls.begin(vec![source("one")], |_, (), _| brings(SHORT, vec![1]));
+        polls.begin(vec![source("one")], 32, |_, (), _| brings(SHORT, vec![1]));
         assert!(polls.changed(LONG).await);
     }
 }

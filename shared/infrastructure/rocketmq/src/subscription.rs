@@ -148,14 +148,13 @@ impl RocketmqSubscription {
                 return Err(failure);
             }
         };
-        let most = u32::try_from(most.clamp(1, BATCH_MAX)).unwrap_or(1);
         let wait = POLL_FOR.min(deadline.less(ANSWER_MARGIN).remaining());
-        self.polls.begin(masters, |source, master, has_failed| {
+        self.polls.begin(masters, most.clamp(1, BATCH_MAX), |source, master, caution| {
             let poll = Poll {
-                has_failed,
+                has_failed: caution.has_failed,
                 topic: source.topic,
                 group: self.group.clone(),
-                request: self.pop_request(source.topic, most, wait),
+                request: self.pop_request(source.topic, caution.most, wait),
                 master,
                 session: Arc::clone(&session),
             };
@@ -173,13 +172,13 @@ impl RocketmqSubscription {
         Ok(())
     }
 
-    fn pop_request(&self, topic: Topic, most: u32, wait: Duration) -> PopMessageRequestHeader {
+    fn pop_request(&self, topic: Topic, most: usize, wait: Duration) -> PopMessageRequestHeader {
         PopMessageRequestHeader {
             consumer_group: self.group.as_str().into(),
             topic: self.sessions.client().config().topic_name(topic).into(),
             // Any queue of the broker.
             queue_id: -1,
-            max_msg_nums: most,
+            max_msg_nums: u32::try_from(most).unwrap_or(1),
             invisible_time: millis(INVISIBLE_FOR),
             poll_time: millis(wait),
             // With 0, the broker uses its own clock (`PopMessageProcessor.java`). With ours, it
@@ -281,7 +280,9 @@ impl Poll {
 async fn masters(session: &Session, deadline: Deadline) -> Result<Vec<(Source, Master)>, Failure> {
     let mut masters = Vec::new();
     for topic in Topic::ALL {
-        match session.masters(topic, deadline).await {
+        // A name server that falls silent meanwhile must not take the caller's whole time.
+        let limit = Deadline::after(ANSWER_TIMEOUT).or_earlier(deadline);
+        match session.masters(topic, limit).await {
             Ok(found) => masters.extend(found.into_iter().map(|master| {
                 let source = Source { topic, broker: master.name.to_string() };
                 (source, master)

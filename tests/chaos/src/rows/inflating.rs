@@ -21,6 +21,7 @@ use tokio::time::Instant;
 use uuid::Uuid;
 
 use super::Bench;
+use super::full_disk::LARGE;
 use crate::controls::peak_of_whole_bodies;
 use crate::figures::{Figures, Measure};
 use crate::judge::{Records, judge_clean, rest};
@@ -99,6 +100,9 @@ pub(super) async fn long(bench: Bench<'_>) -> anyhow::Result<Figures> {
     for _ in 0..bench.either(0, 2) {
         buried.round(&rig, long_bodies()).await?;
     }
+    // An answer has the first message of each queue, however long: more than the client reads.
+    let longest = (0, Bytes::from(vec![b' '; LARGE]));
+    buried.round(&rig, vec![longest; bench.either(9, 40)]).await?;
     // It is read, and names a type that newer code may know, so it is delivered again instead of
     // becoming a dead letter.
     let name = "A".repeat(READ_MAX - 1024);
