@@ -107,8 +107,12 @@ impl<Letters: DeadLetterMoves, Announcements: DeadLetterChannel>
         deadline: Deadline,
     ) -> Result<Burial, Failure> {
         let mut in_doubt = false;
+        let since = stored.pending().get(event_id).map(|entry| entry.since);
         loop {
-            let Some(entry) = stored.pending().get(event_id) else {
+            // An entry of another time is of a redrive, which a try that was stored unnoticed made
+            // possible. It has a message of its own.
+            let entry = stored.pending().get(event_id).filter(|entry| Some(entry.since) == since);
+            let Some(entry) = entry else {
                 return Ok(if in_doubt { Burial::Unclear } else { Burial::Ended });
             };
             let letter = DeadLetter { done_by: entry.done_by.clone(), ..letter.clone() };

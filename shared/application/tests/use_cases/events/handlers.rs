@@ -145,7 +145,7 @@ async fn a_handler_that_panics_each_time_ends_in_the_dead_letters() {
 }
 
 /// Gives up at once.
-struct Hopeless;
+pub(crate) struct Hopeless;
 
 impl EventHandler for Hopeless {
     fn name(&self) -> &'static str {

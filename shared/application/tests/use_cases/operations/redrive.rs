@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use application::deadline::Deadline;
 use application::events::StoredAggregate;
+use application::events::consume::{Registry, Subscribed};
 use application::events::sweep::SweepReport;
 use application::lifetimes;
 use application::operations::discard_dead_letter::DiscardError;
@@ -24,8 +25,8 @@ use testkit::tables::MemoryTables;
 use testkit::world::World;
 
 use super::{MINUTE, buried, publish};
-use crate::events::handlers::counting;
-use crate::events::{LONG, assert_confirmed_once, consume, consume_with, created, stored};
+use crate::events::handlers::{Hopeless, counting};
+use crate::events::{LONG, SHORT, assert_confirmed_once, consume, consume_with, created, stored};
 use crate::orders::create::{command, create, world};
 
 type MemoryRedrive =
@@ -380,6 +381,27 @@ async fn a_letter_whose_aggregate_is_gone_stays() {
     assert!(matches!(error, RedriveError::NotRaised(key) if key == gone), "{error:?}");
     assert_eq!(world.tables.dead_letters(), [letter]);
     assert_eq!(world.broker.halves().len(), before);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_event_that_is_redriven_while_its_burial_is_in_doubt_stays_pending() {
+    let world = world();
+    let id = created(&world, 2).await;
+    // The first try is stored, and those after it come when the event is redriven already.
+    let busy = std::iter::repeat_n(Fault::Busy, 5);
+    world.tables.script(Operation::BuryAndEnd, std::iter::once(Fault::ReplyLost).chain(busy));
+    let redriven = async {
+        while world.tables.dead_letters().is_empty() {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+        let without = Redrive { publication: None, ..redrive(&world) };
+        without.redrive(&world.tables.dead_letters()[0].id()).await.unwrap()
+    };
+    let registry = Registry::default().with(Subscribed::ToAll, Hopeless);
+    let (report, redriven) = tokio::join!(consume_with(&world, registry, SHORT), redriven);
+    assert_eq!((report.dead_lettered, report.postponed), (1, 0), "{report:?}");
+    assert_eq!(world.tables.dead_letters(), [], "the redrive is not undone");
+    assert!(stored(&world, id).pending.holds(redriven.event_id));
 }
 
 /// An earlier try may have redriven it, and its event has ended since.
