@@ -456,6 +456,13 @@ pub const ROWS: &[Row] = &[
         claims Cluster
     ),
     row!(
+        "D3",
+        "a broker with events that wait is killed",
+        "it finds them by their keys as before, and no event is published twice",
+        message_index::killed,
+        claims Cluster
+    ),
+    row!(
         "L1",
         "Lambda ends create-order amid a request",
         "the client does not know, and its retry settles it",

@@ -104,6 +104,11 @@ pub struct BrokerTuning {
     /// The number of rounds after which the broker discards a half message.
     pub check_max: u32,
     pub message_index: bool,
+    /// Whether a broker that was killed makes its whole index anew, and not only for the messages of
+    /// its newest files.
+    pub whole_index: bool,
+    /// How often the broker records from where its queues are to be made anew after it was killed.
+    pub checkpoint_every_ms: u32,
     /// Whether a broker that was killed takes back only messages that are stored whole. Otherwise it
     /// compares the checksum of their bodies alone.
     pub whole_messages: bool,
@@ -130,6 +135,8 @@ impl BrokerTuning {
         check_interval_ms: 5_000,
         check_max: 90,
         message_index: true,
+        whole_index: true,
+        checkpoint_every_ms: 60_000,
         whole_messages: true,
         when_full: WhenFull::Refuse,
         disk: Disk::Real,

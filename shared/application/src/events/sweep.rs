@@ -369,7 +369,14 @@ where
         match self.is_published(event_id, entry.transaction_id, turn).await {
             Some(true) => self.wait_or_republish(stored, event_id, entry, turn).await,
             Some(false) => {
-                let absent = PendingEvent { unanswered_since: None, ..entry.clone() };
+                // What was found before and is not found now may be lost, or its broker may have
+                // lost the index that finds it. Then this is a copy, so such sends are counted.
+                let was_found = entry.publication == Publication::Found;
+                if was_found && entry.copies >= COPIES_MAX {
+                    return (as_claimed.clone(), given_up(event_id, entry));
+                }
+                let copies = entry.copies + u32::from(was_found);
+                let absent = PendingEvent { unanswered_since: None, copies, ..entry.clone() };
                 self.send(stored, event_id, absent, turn).await
             }
             None => self.wait_for_answer(stored, event_id, entry, turn).await,

@@ -27,8 +27,9 @@ const HALF_FULL: u8 = 50;
 /// After this time a broker checks its disk again (`MessageStoreConfig.cleanResourceInterval`).
 const CLEANS_EVERY: Duration = Duration::from_secs(10);
 
-/// A file of the commit log has 16 MiB here, and the newest file is never deleted.
-const LARGE: usize = 4 * 1024 * 1024 - 4096;
+/// As long as a broker accepts a body, with its properties. A file of the commit log has 16 MiB here,
+/// and the newest file is never deleted.
+pub(super) const LARGE: usize = 4 * 1024 * 1024 - 4096;
 const LARGE_MESSAGES: u64 = 5;
 
 pub(super) async fn run(bench: Bench<'_>) -> anyhow::Result<Figures> {
@@ -125,7 +126,7 @@ async fn two_files_of_events(rig: &Rig<'_>, orders: u64) -> anyhow::Result<usize
 }
 
 /// Stores a half message, and rolls it back.
-async fn store(rig: &Rig<'_>, number: u64, length: usize) -> anyhow::Result<()> {
+pub(super) async fn store(rig: &Rig<'_>, number: u64, length: usize) -> anyhow::Result<()> {
     let body = (0, Bytes::from(vec![b'x'; length]));
     let half = inflating::store(rig, &rig.system.names.topic, number, body).await?;
     half.end(Resolution::Rollback).await

@@ -1,16 +1,28 @@
-//! D2: a broker without an index of its messages cannot find a message by its key.
+//! D2, D3: a broker without an index of its messages, and one whose index lost the older ones when
+//! it was killed, cannot find a message by its key.
+
+use std::time::Duration;
 
 use harness::broker::BrokerTuning;
 use harness::broker_proxy::{FrameAnswer, Passage, frames};
 use harness::faults::{Point, Standing, Toxic};
 use harness::remoting::{code, status};
 
-use super::Bench;
+use super::{Bench, full_disk};
 use crate::cluster::Cluster;
 use crate::figures::{Figures, Measure};
 use crate::judge::{judge_as_it_is, judge_clean};
 use crate::rig::{EVENT_CONSUMER, Rig, TRANSACTION_CHECK};
 use crate::waiting::{PAST_THE_SWEEP, eventually};
+
+/// A broker records every 2 s up to where its queues are written, and begins 3 s before that when
+/// it was killed (`StoreCheckpoint.getMinTimestamp`).
+const FORGETFUL: BrokerTuning =
+    BrokerTuning { whole_index: false, checkpoint_every_ms: 2_000, ..Cluster::TUNING };
+const CHECKPOINT: Duration = Duration::from_secs(8);
+
+/// Three files of the commit log, after the one that holds the orders' events.
+const LARGE_MESSAGES: u64 = 12;
 
 const WITHOUT_INDEX: BrokerTuning = BrokerTuning { message_index: false, ..Cluster::TUNING };
 
@@ -54,6 +66,49 @@ pub(super) async fn run(bench: Bench<'_>) -> anyhow::Result<Figures> {
     control.stop().await;
     rig.stop().await;
     Ok(figures)
+}
+
+/// D3. A killed broker deletes its newest file of the index, which holds up to 20 million keys
+/// (`IndexService.load`). Without `messageIndexSafe` it then indexes only what is in its newest files
+/// of the commit log (`CommitLog.isMappedFileMatchedRecover`).
+pub(super) async fn killed(bench: Bench<'_>) -> anyhow::Result<Figures> {
+    let tuning = BrokerTuning { whole_index: true, ..FORGETFUL };
+    let (mut figures, copies) = killed_with_a_backlog(bench, tuning).await?;
+    anyhow::ensure!(copies == 0, "{copies} copies of events that were on their topic");
+    // Only a long run can afford to start another broker for the control.
+    if bench.either(false, true) {
+        let (_, copies) = killed_with_a_backlog(bench, FORGETFUL).await?;
+        anyhow::ensure!(copies > 0, "a broker without the setting still finds its messages");
+        figures.add_measure("control: copies, without messageIndexSafe", Measure::Count(copies));
+    }
+    Ok(figures)
+}
+
+/// Returns how many copies there are after the sweep has asked for each event.
+async fn killed_with_a_backlog(
+    bench: Bench<'_>,
+    tuning: BrokerTuning,
+) -> anyhow::Result<(Figures, u64)> {
+    let cluster = bench.own_cluster(tuning).await?;
+    let rig = Rig::start(&cluster, bench.seed).await?.alone_on(&cluster);
+    rig.until_finished("the first order is finished").await?;
+    rig.windows.keep(EVENT_CONSUMER, 0);
+    rig.kill_all(EVENT_CONSUMER).await?;
+    created(&rig, bench.either(5, 30)).await?;
+    for number in 0..LARGE_MESSAGES {
+        full_disk::store(&rig, number, full_disk::LARGE).await?;
+    }
+    tokio::time::sleep(CHECKPOINT).await;
+    cluster.kill_broker().await;
+    cluster.restart_broker().await?;
+    tokio::time::sleep(PAST_THE_SWEEP).await;
+    let copies = judge_as_it_is(&rig).await?.figures.duplicate_copies;
+    rig.windows.keep(EVENT_CONSUMER, 2);
+    rig.until_finished("orders are finished after the kill").await?;
+    let mut figures = judge_clean(&rig).await?;
+    figures.faults = 1;
+    rig.stop().await;
+    Ok((figures, copies))
 }
 
 /// Creates orders, and asserts that all were acknowledged.

@@ -128,6 +128,8 @@ pub(super) async fn broker(
         check_interval_ms,
         check_max,
         message_index,
+        whole_index,
+        checkpoint_every_ms,
         whole_messages,
         when_full,
         disk: _,
@@ -152,6 +154,8 @@ pub(super) async fn broker(
          transactionTimeOut={transaction_timeout_ms}\n\
          transactionCheckInterval={check_interval_ms}\ntransactionCheckMax={check_max}\n\
          timerWheelEnable=true\nmessageIndexEnable={message_index}\n\
+         messageIndexSafe={whole_index}\n\
+         flushConsumeQueueThoroughInterval={checkpoint_every_ms}\n\
          cleanFileForciblyEnable={when_full}\n\
          enabledAppendPropCRC={whole_messages}\nforceVerifyPropCRC={whole_messages}\n\
          transactionMetricFlushInterval=200\ntimerFlushIntervalMs=10000\n{security}"

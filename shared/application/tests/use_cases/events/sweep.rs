@@ -351,6 +351,26 @@ async fn a_broker_that_loses_what_it_acknowledged_loses_nothing_of_ours() {
     assert_eq!(stored(&world, id).order.status(), OrderStatus::Confirmed);
 }
 
+/// As by a broker that loses its index when it is killed, and keeps the messages.
+#[tokio::test(start_paused = true)]
+async fn what_is_found_and_later_not_is_published_again_at_most_five_times() {
+    let world = world();
+    let id = created(&world).await;
+    let look = async || {
+        world.clock.advance(MINUTE * 61);
+        sweep(&world, LOOK).await
+    };
+    for copies in 0..=5 {
+        assert_eq!(look().await.sent, 0);
+        let found = entry(&world, id);
+        assert_eq!((found.publication, found.copies), (Publication::Found, copies));
+        assert_eq!(world.broker.lose_unacknowledged(), 1);
+        let report = look().await;
+        let expected = if copies < 5 { (1, 0) } else { (0, 1) };
+        assert_eq!((report.sent, report.given_up), expected, "{report:?}");
+    }
+}
+
 #[tokio::test(start_paused = true)]
 async fn an_event_whose_message_our_group_has_passed_is_published_again_at_most_five_times() {
     let world = world();
