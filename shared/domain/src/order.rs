@@ -249,7 +249,6 @@ impl Order {
         Some(OpenCount { user_id: self.user_id, period })
     }
 
-    /// The sum of its lines.
     pub const fn total(&self) -> Money {
         self.total
     }

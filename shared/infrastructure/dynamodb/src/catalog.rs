@@ -28,7 +28,6 @@ pub struct DynamoCatalog {
 }
 
 impl DynamoCatalog {
-    /// Reads from this table.
     pub const fn new(client: Client, table: CatalogTable) -> Self {
         Self { client, table }
     }

@@ -31,7 +31,6 @@ pub struct DynamoVerificationKeys {
 }
 
 impl DynamoVerificationKeys {
-    /// Reads from this table.
     pub const fn new(client: Client, table: KeysTable) -> Self {
         Self { client, table }
     }

@@ -5,7 +5,6 @@ use serde::{Deserialize, Serialize};
 
 use crate::item::CorruptRecord;
 
-/// A line of an order.
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) struct LineRecord {
     product_id: u64,
