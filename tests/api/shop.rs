@@ -26,7 +26,7 @@ use testkit::shop::{
 };
 
 use crate::app::{App, eventually, json_of, text, with_app};
-use crate::login::{now, token_of};
+use crate::users::login::{now, token_of};
 
 /// The plans are always the same; the timing of requests and functions is not.
 const SEED: u64 = 3;

@@ -182,7 +182,7 @@ fn another_user_cannot_cancel_a_confirmed_order() {
         })
         .await;
         let path = format!("/v1/orders/{order_id}/cancel");
-        let theirs = crate::login::token_of(app, 124, crate::login::now()).await;
+        let theirs = crate::users::login::token_of(app, 124, crate::users::login::now()).await;
         let request = app.anonymous(Method::POST, &path).bearer_auth(theirs);
         problem(request.send().await.unwrap(), 404, "not-found").await;
         assert_eq!(app.order(&order_id).await, before);
@@ -220,7 +220,7 @@ fn what_cannot_be_cancelled_is_refused_and_says_why() {
         problem(response, 401, "unauthorized").await;
         let response = app.request(Method::GET, &path).send().await.unwrap();
         problem(response, 405, "method-not-allowed").await;
-        let theirs = crate::login::token_of(app, 124, crate::login::now()).await;
+        let theirs = crate::users::login::token_of(app, 124, crate::users::login::now()).await;
         let response = app.anonymous(Method::POST, &path).bearer_auth(theirs).send().await.unwrap();
         problem(response, 404, "not-found").await;
         let request = app.request(Method::POST, &path).header("idempotency-key", "a,b");

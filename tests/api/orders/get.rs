@@ -17,7 +17,7 @@ use crate::app::{App, problem, with_app};
 
 /// A token for another user, signed with the system's own key.
 async fn another_users_token(app: &App) -> String {
-    crate::login::token_of(app, 124, crate::login::now()).await
+    crate::users::login::token_of(app, 124, crate::users::login::now()).await
 }
 
 #[test]
