@@ -14,7 +14,7 @@ use domain::aggregate::AggregateKey;
 use domain::identity::{OrderId, UserId};
 use dynamodb::config::{DeadLettersTable, OrdersTable, TableName, UsersTable};
 use dynamodb::{DynamoAggregates, DynamoOrders};
-use futures::stream::{self, StreamExt};
+use futures::stream::{self, StreamExt, TryStreamExt};
 use harness::checkout;
 use harness::memory;
 use harness::processor;
@@ -338,6 +338,16 @@ impl<'a> Rig<'a> {
             .buffer_unordered(MANY_AT_ONCE)
             .fold(0, async |acked, outcome| acked + u64::from(outcome.acked().is_some()));
         acked.await
+    }
+
+    /// [`Rig::settle`] for many orders, under keys that begin with `prefix`.
+    ///
+    /// # Errors
+    /// As of [`Rig::settle`].
+    pub async fn settle_all(&self, prefix: &str, count: u64) -> anyhow::Result<()> {
+        let keys = (0..count).map(|n| format!("{prefix}-{n}"));
+        let settled = stream::iter(keys).map(async |key| self.settle(&key).await);
+        settled.buffer_unordered(MANY_AT_ONCE).try_for_each(async |_| Ok(())).await
     }
 
     /// Waits until every order is finished, and returns how long that took.

@@ -28,6 +28,7 @@ pub struct DynamoCatalog {
 }
 
 impl DynamoCatalog {
+    /// Prices and names are read from `table`.
     pub const fn new(client: Client, table: CatalogTable) -> Self {
         Self { client, table }
     }

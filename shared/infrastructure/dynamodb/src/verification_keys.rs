@@ -31,6 +31,7 @@ pub struct DynamoVerificationKeys {
 }
 
 impl DynamoVerificationKeys {
+    /// Keys are read from `table`.
     pub const fn new(client: Client, table: KeysTable) -> Self {
         Self { client, table }
     }

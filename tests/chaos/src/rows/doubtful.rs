@@ -3,15 +3,35 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, PoisonError};
 
+use anyhow::Context;
 use harness::broker_proxy::{End, Passage, Resolution, sends};
-use harness::faults::{Point, Toxic};
+use harness::faults::{Point, Standing, Toxic};
 use harness::order_calls::Attempt;
 use harness::remoting::status;
+use tokio::time::Instant;
 
 use super::Bench;
+use super::window::BETWEEN_TRIES;
 use crate::figures::Figures;
 use crate::judge::{AttemptState, attempt_state, judge_clean, rest};
-use crate::rig::{CREATE_ORDER, Rig};
+use crate::rig::{CREATE_ORDER, FAULT_LIMIT, Rig};
+
+/// Creates orders until one has a doubtful half message: under load, create-order may give one up
+/// before it is answered.
+async fn doubted(rig: &Rig<'_>, rule: &Standing<Passage>, key: &str) -> anyhow::Result<String> {
+    let began = Instant::now();
+    let mut tries = 0_u32;
+    while began.elapsed() < FAULT_LIMIT {
+        let outcome = rig.create(&format!("{key}-try-{tries}")).await;
+        if rule.struck() > 0 {
+            let order_id = outcome.acked().map(ToOwned::to_owned);
+            return order_id.with_context(|| format!("a doubtful order was answered {outcome:?}"));
+        }
+        tries += 1;
+        tokio::time::sleep(BETWEEN_TRIES).await;
+    }
+    anyhow::bail!("no half message of {tries} orders was doubtful")
+}
 
 pub(super) async fn run(bench: Bench<'_>) -> anyhow::Result<Figures> {
     let rig = Rig::start(bench.cluster, bench.seed).await?;
@@ -34,11 +54,7 @@ pub(super) async fn run(bench: Bench<'_>) -> anyhow::Result<Figures> {
             });
             let broker = &rig.proxies_of(CREATE_ORDER)?.broker;
             let rule = broker.on(Point::Response, sends()).inflict(Toxic::Rewrite(rewrite));
-            let outcome = rig.create(&format!("doubtful-{doubt}-{round}")).await;
-            let Some(order_id) = outcome.acked().map(ToOwned::to_owned) else {
-                anyhow::bail!("an order with a doubtful half message was answered {outcome:?}");
-            };
-            anyhow::ensure!(rule.struck() > 0, "no half message was doubtful");
+            let order_id = doubted(&rig, &rule, &format!("doubtful-{doubt}-{round}")).await?;
             faults += rule.struck();
             drop(rule);
             let struck = struck.lock().unwrap_or_else(PoisonError::into_inner).clone();

@@ -47,7 +47,7 @@ pub(super) async fn run(bench: Bench<'_>) -> anyhow::Result<Figures> {
     }
     cluster.restart_broker_with(WITHOUT_INDEX).await?;
     let orders = bench.either(5, 30);
-    tokio::try_join!(created(&rig, orders), created(&control, orders))?;
+    tokio::try_join!(rig.settle_all("order", orders), control.settle_all("order", orders))?;
     tokio::time::sleep(PAST_THE_SWEEP).await;
     let again = sent_again(&control, orders).await?;
     anyhow::ensure!(hidden.struck() > 0, "the control did not ask for the broker's settings");
@@ -94,7 +94,7 @@ async fn killed_with_a_backlog(
     rig.until_finished("the first order is finished").await?;
     rig.windows.keep(EVENT_CONSUMER, 0);
     rig.kill_all(EVENT_CONSUMER).await?;
-    created(&rig, bench.either(5, 30)).await?;
+    rig.settle_all("order", bench.either(5, 30)).await?;
     for number in 0..LARGE_MESSAGES {
         full_disk::store(&rig, number, full_disk::LARGE).await?;
     }
@@ -109,13 +109,6 @@ async fn killed_with_a_backlog(
     figures.faults = 1;
     rig.stop().await;
     Ok((figures, copies))
-}
-
-/// Creates orders, and asserts that all were acknowledged.
-async fn created(rig: &Rig<'_>, orders: u64) -> anyhow::Result<()> {
-    let created = rig.create_all("order", orders).await.len();
-    anyhow::ensure!(u64::try_from(created)? == orders, "{created} of {orders} orders were created");
-    Ok(())
 }
 
 /// The control: transaction-check cannot find out that the broker keeps no index, so it believes

@@ -145,7 +145,7 @@ pub(super) async fn rolled_back(rig: &Rig<'_>, attempt: &Attempt) -> anyhow::Res
 /// After an order that did not reach the window. While the breaker is open (10 s), orders are
 /// created without the broker and are answered immediately, so all tries would be over before it
 /// closes.
-const BETWEEN_TRIES: Duration = Duration::from_secs(1);
+pub(super) const BETWEEN_TRIES: Duration = Duration::from_secs(1);
 
 /// Requests an order and causes a fault in a window, while the client waits. If an order does not
 /// reach the window, or create-order has given up what is held before the fault is caused, another
