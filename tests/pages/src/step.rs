@@ -194,7 +194,10 @@ impl Kind {
                 "One transaction takes the stock, confirms the order, ends the event and adds the \
                  next one. A second delivery finds nothing left to do."
             }
-            Self::Reject => "There is not enough stock: the order is rejected, which is an event.",
+            Self::Reject => {
+                "There is not enough stock, or the account would hold more open units than it may. \
+                 The order is rejected, which is an event."
+            }
             Self::Cancel => {
                 "The order is cancelled. Stock that it held returns in the same transaction."
             }
@@ -256,5 +259,17 @@ impl Step {
         self.outcome = outcome;
         self.took_ms = took_ms;
         self.meaning = self.kind.meaning(outcome);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Kind, Outcome};
+
+    #[test]
+    fn a_rejected_order_has_either_of_two_reasons() {
+        let meaning = Kind::Reject.meaning(Outcome::Done);
+        assert!(meaning.contains("not enough stock, or"), "{meaning}");
+        assert!(meaning.contains("more open units than it may"), "{meaning}");
     }
 }

@@ -29,8 +29,8 @@ pub(crate) async fn run(options: Options) -> anyhow::Result<ExitCode> {
     build::functions(&root, &workspace::function_names(&root)?).await?;
     let mut system = SystemOptions::isolated(&root)?;
     STACK_NAME.clone_into(&mut system.stack_name);
-    // The template's own topics: the pictures show their names.
-    system.parameters.clear();
+    // The pictures show their names.
+    system.use_topics_of_template();
     system.sink = Some(Arc::new(WriterSink::new(std::io::sink())));
     let steps = progress.clone();
     system.progress = Arc::new(move |step| steps.step(step));

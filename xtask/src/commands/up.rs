@@ -182,8 +182,7 @@ async fn check(options: &Options) -> anyhow::Result<()> {
 fn system_options(options: Options, progress: &Progress) -> anyhow::Result<SystemOptions> {
     let mut system = SystemOptions::isolated(&harness::checkout::root()?)?;
     STACK_NAME.clone_into(&mut system.stack_name);
-    // The template's own topic.
-    system.parameters.clear();
+    system.use_topics_of_template();
     system.data = options.data;
     system.api_address = options.address;
     system.api_port = options.port;

@@ -12,6 +12,14 @@ use crate::broker::{BrokerTuning, ClusterAccess};
 use crate::observer::Observer;
 use crate::weather::WeatherSettings;
 
+/// The template's parameters of the topics' names.
+const TOPIC: &str = "RocketmqTopic";
+const USER_TOPIC: &str = "RocketmqUserTopic";
+
+/// The template's most. The demo user orders more than any other user: with the default, some
+/// 2,500 orders of `up` would be all.
+const OPEN_UNITS_MAX: &str = "1000000000";
+
 /// Receives the name of each step, for a person to read.
 pub type Progress = Arc<dyn Fn(&str) + Send + Sync>;
 
@@ -95,10 +103,9 @@ impl SystemOptions {
         let target = binaries.parent().unwrap_or(&binaries).to_owned();
         let stack_name = format!("orders-{:08x}", fastrand::u32(..));
         let parameters = BTreeMap::from([
-            ("RocketmqTopic".to_owned(), format!("ORDER_EVENTS-{stack_name}")),
-            ("RocketmqUserTopic".to_owned(), format!("USER_EVENTS-{stack_name}")),
-            // The demo user orders more than any other user.
-            ("OpenUnitsMax".to_owned(), "1000000".to_owned()),
+            (TOPIC.to_owned(), format!("ORDER_EVENTS-{stack_name}")),
+            (USER_TOPIC.to_owned(), format!("USER_EVENTS-{stack_name}")),
+            ("OpenUnitsMax".to_owned(), OPEN_UNITS_MAX.to_owned()),
         ]);
         Ok(Self {
             template: root.join("template.yaml"),
@@ -133,6 +140,13 @@ impl SystemOptions {
             progress: Arc::new(|step| tracing::info!(step)),
         })
     }
+
+    /// Names the topics as the template does. Only one system on a cluster can.
+    pub fn use_topics_of_template(&mut self) {
+        for parameter in [TOPIC, USER_TOPIC] {
+            self.parameters.remove(parameter);
+        }
+    }
 }
 
 /// `target/debug` for a program in `target/debug` and for a test in `target/debug/deps`.
@@ -141,4 +155,17 @@ fn binaries() -> anyhow::Result<PathBuf> {
     let folder = program.parent().context("this program has no folder")?;
     let folder = if folder.ends_with("deps") { folder.parent().unwrap_or(folder) } else { folder };
     Ok(folder.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn with_the_topics_of_the_template_an_account_still_holds_any_number_of_units() {
+        let mut options = SystemOptions::isolated(Path::new("/")).unwrap();
+        options.use_topics_of_template();
+        let limit = ("OpenUnitsMax".to_owned(), OPEN_UNITS_MAX.to_owned());
+        assert_eq!(options.parameters, BTreeMap::from([limit]));
+    }
 }
