@@ -2,12 +2,14 @@
 //! sends none.
 
 use std::collections::VecDeque;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use application::ports::Clock;
 use axum::Router;
 use axum::body::Bytes;
-use axum::extract::{DefaultBodyLimit, State};
+use axum::extract::{ConnectInfo, DefaultBodyLimit, Request, State};
+use axum::middleware::{Next, from_fn};
 use axum::response::{IntoResponse, Response};
 use axum::routing::post;
 use http::header::{CONTENT_TYPE, ORIGIN};
@@ -59,8 +61,12 @@ struct Kept {
 }
 
 /// Clones share the mails.
-#[derive(Debug, Clone, Default)]
-pub struct Mailbox(Arc<Mutex<Kept>>);
+#[derive(Debug, Clone)]
+pub struct Mailbox {
+    kept: Arc<Mutex<Kept>>,
+    /// The API's address, through which the functions reach the mailbox.
+    address: Ipv4Addr,
+}
 
 impl Mailbox {
     /// A mailbox for the system that will be started with these options. Its functions get a
@@ -71,7 +77,7 @@ impl Mailbox {
         let sender = [("MailSender", "Shop <shop@example.com>"), ("MailIdentity", "example.com")];
         let sender = sender.map(|(name, value)| (name.to_owned(), value.to_owned()));
         options.parameters.extend(sender);
-        Self::default()
+        Self { kept: Arc::default(), address: options.api_address }
     }
 
     /// The newest first.
@@ -80,10 +86,13 @@ impl Mailbox {
         self.kept().newest.iter().cloned().collect()
     }
 
-    /// The HTTP service that the functions call.
+    /// The HTTP service that the functions call. It answers only this machine, as the pages with
+    /// the mails do.
     pub fn router(&self) -> Router {
+        let address = self.address;
         Router::new()
             .route(SEND_EMAIL, post(send_email).layer(DefaultBodyLimit::max(BYTES_MAX)))
+            .layer(from_fn(move |request: Request, next: Next| local_only(address, request, next)))
             .with_state(self.clone())
     }
 
@@ -107,8 +116,25 @@ impl Mailbox {
     }
 
     fn kept(&self) -> MutexGuard<'_, Kept> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.kept.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// Not a matter of `Host`: with `--address 0.0.0.0` the functions call `http://0.0.0.0:8000`.
+async fn local_only(address: Ipv4Addr, request: Request, next: Next) -> Response {
+    let peer = request.extensions().get::<ConnectInfo<SocketAddr>>().map(|peer| peer.0.ip());
+    if peer.is_some_and(|peer| is_this_machine(peer, address)) {
+        next.run(request).await
+    } else {
+        StatusCode::FORBIDDEN.into_response()
+    }
+}
+
+/// Whether a peer is on this machine: who calls 0.0.0.0 comes from a loopback address, and who
+/// calls another address of its own machine comes from that address.
+fn is_this_machine(peer: IpAddr, address: Ipv4Addr) -> bool {
+    let peer = peer.to_canonical();
+    peer.is_loopback() || peer == address
 }
 
 /// A page of another site could send a simple request here. Browsers then add their origin; the SDK
@@ -148,8 +174,23 @@ mod tests {
     }
 
     #[test]
+    fn only_this_machine_sends_mails() {
+        let is_let_in = |peer: &str, address: &str| {
+            is_this_machine(peer.parse().unwrap(), address.parse().unwrap())
+        };
+        for peer in ["127.0.0.1", "127.1.0.7", "::1", "::ffff:127.0.0.1"] {
+            assert!(is_let_in(peer, "127.0.0.1") && is_let_in(peer, "0.0.0.0"), "{peer}");
+        }
+        assert!(is_let_in("192.0.2.1", "192.0.2.1"));
+        for address in ["127.0.0.1", "0.0.0.0", "192.0.2.2"] {
+            assert!(!is_let_in("192.0.2.1", address), "{address}");
+        }
+        assert!(!is_let_in("2001:db8::1", "0.0.0.0"));
+    }
+
+    #[test]
     fn the_newest_mails_are_kept_the_newest_first() {
-        let mailbox = Mailbox::default();
+        let mailbox = Mailbox { kept: Arc::default(), address: Ipv4Addr::LOCALHOST };
         for number in 0..KEPT_MAX + 2 {
             mailbox.keep(&request(&format!("user{number}@example.com"))).unwrap();
         }
