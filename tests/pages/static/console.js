@@ -86,12 +86,10 @@ function buttons(story, faults) {
   freezeOrThaw();
   at("cancel").disabled = !story?.status || story.status === "CANCELLED" || story.status === "REJECTED";
   at("redrive").disabled = faults.letters.length === 0;
+  // They change with each order, so they are not announced: a press says what begins, and "What else
+  // happened" how it ended.
   const jobs = Object.values(faults.jobs);
-  if (jobs.length) {
-    announce(`◔ ${jobs.join("; ")}`, "job");
-  } else if (at("said").dataset.is === "job") {
-    announce("", "");
-  }
+  say(at("jobs"), jobs.length ? `◔ ${jobs.join("; ")}` : "");
 }
 
 /** The button thaws what it has frozen. */

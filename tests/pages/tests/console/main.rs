@@ -34,6 +34,10 @@ const PATIENCE: Duration = Duration::from_secs(60);
 /// and the time for which the broker hides a message that was delivered.
 const NEXT_WINDOW: Duration = Duration::from_secs(120);
 
+/// How many calls were throttled, in the page.
+const THROTTLED: &str = "Number(document.querySelector('#counters [data-id=throttled] dd')\
+                         .innerText.replaceAll(',', ''))";
+
 const VIEW: View = View { width: 1280, height: 900, is_dark: false, has_forced_colours: false };
 
 fn options() -> SystemOptions {
@@ -157,6 +161,7 @@ async fn each_button_does_what_it_says_and_the_page_shows_what_follows() {
     orders_are_created_and_cancelled(&console).await;
     // Its deliveries fail while the next test waits for check-backs.
     let given_up = console.order_of("g").await;
+    what_a_press_says_stays_while_a_job_runs(&console).await;
     kills_are_repaired(&console).await;
     an_event_is_given_up_and_redriven(&console, &given_up).await;
     functions_are_frozen_and_thawed(&console).await;
@@ -232,6 +237,24 @@ async fn orders_are_created_and_cancelled(console: &Console) {
     console.step("cancel").await;
     console.reads("#story-state", "cancelled").await;
     console.until("document.getElementById('cancel').disabled").await;
+}
+
+/// The button "Let an event fail" was pressed just now, and its job runs for some seconds.
+async fn what_a_press_says_stays_while_a_job_runs(console: &Console) {
+    console.reads("#said", "✓ The notification of this order fails at each delivery").await;
+    console.reads("#jobs", "◔ giving up an event").await;
+    console.choose_function("register-user").await;
+    console.click("#kill").await;
+    console.reads("#said", "✕ No process of register-user runs").await;
+    // It is refused because the first one is still under way.
+    console.browser.press("g").await.unwrap();
+    console.reads("#said", "✕ An event is being given up at the moment").await;
+    // Each of the handler's failures is a new snapshot.
+    let before = format!("return {THROTTLED}");
+    let before = console.browser.run(&before).await.unwrap();
+    console.until(&format!("{THROTTLED} > {before}")).await;
+    console.reads("#said[role=status]", "✕ An event is being given up at the moment").await;
+    console.reads("#jobs:not([role], [aria-live])", "◔ giving up an event").await;
 }
 
 async fn kills_are_repaired(console: &Console) {
@@ -373,9 +396,9 @@ fn busy(function: &str) -> String {
 async fn the_table_is_throttled(console: &Console) {
     console.click("#throttle").await;
     console.reads("#throttle", "Stop throttling").await;
+    let before = console.browser.run(&format!("return {THROTTLED}")).await.unwrap();
     console.click("[data-press=create][data-orders='1']").await;
-    let throttled = "Number(document.querySelector('#counters [data-id=throttled] dd').innerText)";
-    console.until(&format!("{throttled} > 0")).await;
+    console.until(&format!("{THROTTLED} > {before}")).await;
     console.click("#throttle").await;
     console.reads("#throttle", "Throttle the table").await;
 }
@@ -411,7 +434,7 @@ async fn what_happened_is_counted(console: &Console) {
 
 async fn a_thousand_orders_are_created(console: &Console) {
     console.click("[data-press=create][data-orders='1000']").await;
-    console.reads("#said", "of 1000").await;
+    console.reads("#jobs", "of 1000").await;
     let created = "Number(document.querySelector('#counters [data-id=created] dd').innerText)";
     console.until(&format!("{created} > 100")).await;
 }
