@@ -225,7 +225,7 @@ async fn orders_are_created_and_cancelled(console: &Console) {
         console.step(kind).await;
     }
     console.reads("#story-state", "confirmed").await;
-    console.reads("#verdict", "every event is handled").await;
+    console.reads("#verdict[role=status]", "every event is handled").await;
     let order_id = console.shown().await;
     console.reads("#functions [data-id=create-order]", "❄ frozen").await;
 
