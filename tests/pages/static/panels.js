@@ -68,6 +68,14 @@ function tag(target, [text, tone]) {
   target.dataset.tone = tone;
 }
 
+/** The columns of the list of orders. */
+const ORDER_COLUMNS = ["order", "state", "half message", "pending", "steps", "time"];
+
+/** A cell of a row that is a button, in which a screen reader has no columns: it says its name. */
+function cell(name) {
+  return element("span", {}, element("span", { className: "visually-hidden" }, `${name}: `), element("span"));
+}
+
 /** The list of orders; `choose` is called with the id of the one that is pressed. */
 export function orders(target, list, shown, choose) {
   keyed(
@@ -75,7 +83,7 @@ export function orders(target, list, shown, choose) {
     list,
     (order) => order.order_id,
     (order) => {
-      const cells = Array.from({ length: 6 }, () => element("span"));
+      const cells = ORDER_COLUMNS.map(cell);
       cells[0].className = "mono";
       cells[4].className = cells[5].className = "number";
       const button = element("button", { type: "button", className: "order" }, ...cells);
@@ -84,7 +92,7 @@ export function orders(target, list, shown, choose) {
     },
     (row, order) => {
       const button = row.firstElementChild;
-      const [id, state, half, pending, steps, took] = button.children;
+      const [id, state, half, pending, steps, took] = [...button.children].map((one) => one.lastElementChild);
       say(id, `…${order.order_id.slice(-8)}`);
       const [words, tone] = stateOf(order);
       tag(state, order.killed ? [`${words} ✕ killed`, tone] : [words, tone]);

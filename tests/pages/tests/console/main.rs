@@ -232,11 +232,26 @@ async fn orders_are_created_and_cancelled(console: &Console) {
     console.click("[data-press=create][data-orders='10']").await;
     let created = "Number(document.querySelector('#counters [data-id=created] dd').innerText)";
     console.until(&format!("{created} === 11")).await;
+    each_cell_says_its_column(console).await;
     console.choose(&order_id).await;
     console.click("#cancel").await;
     console.step("cancel").await;
     console.reads("#story-state", "cancelled").await;
     console.until("document.getElementById('cancel').disabled").await;
+}
+
+/// The head of the list is for the eye: a screen reader gets the columns from the cells.
+async fn each_cell_says_its_column(console: &Console) {
+    let script = "
+        const names = (of, all) => [...of.querySelectorAll(all)].map((one) => one.textContent.trim());
+        const head = names(document, '.order-head[aria-hidden=true] span').map((name) => `${name}:`);
+        const rows = [...document.querySelectorAll('#orders > li')];
+        return [head, ...rows.map((row) => names(row, '.order > span > .visually-hidden'))];
+    ";
+    let columns = console.browser.run(script).await.unwrap();
+    let (head, rows) = columns.as_array().unwrap().split_first().unwrap();
+    assert_eq!(head.as_array().unwrap().len(), 6, "{head}");
+    assert!(rows.len() >= 11 && rows.iter().all(|row| row == head), "{columns}");
 }
 
 /// The button "Let an event fail" was pressed just now, and its job runs for some seconds.
