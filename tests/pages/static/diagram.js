@@ -1,6 +1,6 @@
 // One order as a sequence of steps between lanes.
 
-import { element, keyed, say, span } from "./dom.js";
+import { count, element, keyed, say, span } from "./dom.js";
 
 const LANES = [
   ["client", "client"],
@@ -127,8 +127,11 @@ function make(lanes, isNew) {
     life.style.gridColumn = `${lane * 2 + 2}`;
     track.append(life);
   }
+  // What is drawn, in words for a screen reader.
+  track.setAttribute("aria-hidden", "true");
+  const drawn = element("span", { className: "visually-hidden" });
   const says = element("p", { className: "says" }, element("b"), element("span"));
-  const row = element("li", { className: "step" }, element("time"), track, says);
+  const row = element("li", { className: "step" }, element("time"), drawn, track, says);
   row.classList.toggle("new", isNew);
   return row;
 }
@@ -139,14 +142,15 @@ function fill(row, step, begun, positions) {
   row.dataset.written = written;
   row.dataset.kind = step.kind;
   row.dataset.outcome = step.outcome;
-  const [time, track, says] = row.children;
+  const [time, drawn, track, says] = row.children;
   say(time, `+ ${span(step.at_ms - begun)}`);
   const took = step.took_ms === null ? "" : ` · ${span(step.took_ms)}`;
   const headline = HEADLINES[step.kind] ?? step.kind;
   says.children[0].textContent = `${headline}${OUTCOMES[step.outcome]}${took}`;
   says.children[1].textContent = step.meaning;
-  // The diagram repeats for the eye what this says to a screen reader.
-  row.setAttribute("aria-label", `${time.textContent}: ${step.from} to ${step.to}: ${step.label}. ${says.textContent}`);
+  const between = step.from === step.to ? step.from : `${step.from} to ${step.to}`;
+  const tries = step.tries > 1 ? `, ${count(step.tries)} tries` : "";
+  drawn.textContent = ` ${between}: ${step.label}${tries}. `;
   track.querySelector(".arrow, .mark")?.remove();
   const [from, to] = [positions.get(step.from), positions.get(step.to)];
   track.append(from === to ? mark(step, from) : arrow(step, from, to));

@@ -53,7 +53,10 @@ const tones = () => {
     const step = element.closest(".step");
     // Times and ids tell no state; a count is one by itself.
     const isCount = element.closest(".counters");
-    const words = (step ?? element).innerText.replace(isCount ? "" : /\d+(\.\d+)?( (ms|s)\b)?/g, "").trim();
+    // Without what only a screen reader says.
+    const seen = step ? [...step.children].filter((part) => !part.matches(".visually-hidden")) : [element];
+    const text = seen.map((part) => part.innerText).join("\n");
+    const words = text.replace(isCount ? "" : /\d+(\.\d+)?( (ms|s)\b)?/g, "").trim();
     if (!element.checkVisibility()) continue;
     const key = `${element.className}: ${words}`;
     found[key] = [...new Set([...(found[key] ?? []), element.dataset.tone ?? element.dataset.is])];

@@ -22,7 +22,9 @@ const LOOK: &str = "
         return {
             number: Number(row.dataset.id), kind: row.dataset.kind,
             time: row.querySelector('time').innerText, says: row.querySelector('.says').innerText,
-            reader: row.getAttribute('aria-label'), words: shape.innerText,
+            reader: [...row.children].filter((part) => !part.ariaHidden)
+                .map((part) => part.textContent).join(' '),
+            label: row.getAttribute('aria-label'), words: shape.innerText,
             is_mark: shape.className === 'mark', left, right,
             is_to_left: head === '1px', is_visible: row.checkVisibility(),
         };
@@ -98,11 +100,14 @@ fn has_times_and_words(row: &Value, step: &Value, begun_ms: f64) {
     }
     assert!(says.contains(step["meaning"].as_str().unwrap()), "{says}");
     assert!(text(&row["words"]).contains(step["label"].as_str().unwrap()), "{row}");
-    // A screen reader gets the same.
+    // A screen reader gets the same, each part once, and as text: it may leave out a label here.
+    assert_eq!(row["label"], Value::Null);
     let reader = text(&row["reader"]);
-    for part in [&time, &text(&step["from"]), &text(&step["to"]), &text(&step["meaning"])] {
+    let parts = ["from", "to", "label", "meaning"].map(|name| text(&step[name]));
+    for part in parts.iter().chain([&time]) {
         assert!(reader.contains(part.as_str()), "{part} is not in {reader}");
     }
+    assert_eq!(reader.matches(&parts[3]).count(), 1, "{reader}");
 }
 
 /// Whether `text` is this time, as exactly as it is written.
