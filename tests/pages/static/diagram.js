@@ -94,14 +94,19 @@ export function show(parts, story) {
     parts.steps.dataset.lanes = width;
   }
   const begun = steps.length ? steps[0].at_ms : 0;
+  const last = story?.left_out ? [{ number: "left-out", left_out: story.left_out }] : [];
   keyed(
     parts.steps,
-    steps,
+    [...steps, ...last],
     (step) => step.number,
-    () => make(lanes, isSame),
-    (row, step) => fill(row, step, begun, positions),
+    (step) => (step.left_out ? element("li", { className: "left-out" }) : make(lanes, isSame)),
+    (row, step) => (step.left_out ? say(row, leftOut(step.left_out)) : fill(row, step, begun, positions)),
   );
   parts.empty.hidden = steps.length > 0;
+}
+
+function leftOut(steps) {
+  return steps === 1 ? "1 further step is not kept." : `${count(steps)} further steps are not kept.`;
 }
 
 function head(target, lanes) {

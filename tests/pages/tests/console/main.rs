@@ -186,6 +186,7 @@ async fn the_pages_are_used_by_keyboard_and_read_in_dark_in_light_and_without_co
     console.click("#cancel").await;
     console.step("cancel").await;
     story::it_has_the_steps_and_times_that_the_api_has(&console, &first).await;
+    story::tries_and_steps_that_are_not_kept_are_said(&console).await;
     let tones = keyboard::everything_is_done_with_the_keyboard(&console).await;
     tones.are_said_in_words();
     looks::it_is_readable_with_forced_colours(&console, &first).await;

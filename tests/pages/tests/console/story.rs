@@ -32,6 +32,21 @@ const LOOK: &str = "
     return { story: view.story, now_ms: view.now_ms, before, after, lanes, rows };
 ";
 
+/// The rows of a story that is made up, without what is drawn.
+const MADE_UP: &str = "
+    return (async () => {
+        const { show } = await import('/console/diagram.js');
+        const [lanes, steps, empty] = ['div', 'ol', 'p'].map((name) => document.createElement(name));
+        const step = {
+            number: 1, at_ms: 0, from: 'create-order', to: 'table', kind: 'put', label: 'PutItem',
+            outcome: 'throttled', tries: 3, took_ms: null, meaning: '',
+        };
+        show({ lanes, steps, empty }, { order_id: 'made up', left_out: 1007, all_steps: [step] });
+        steps.querySelectorAll('[aria-hidden]').forEach((drawn) => drawn.remove());
+        return [...steps.children].map((row) => row.textContent);
+    })();
+";
+
 /// How far an arrow may end from the middle of its lane, in pixels.
 const NEAR: f64 = 2.0;
 
@@ -65,6 +80,14 @@ pub(crate) async fn it_has_the_steps_and_times_that_the_api_has(console: &Consol
     let protocol = ["request", "half-message", "put", "commit", "delivery", "reserve"];
     assert!(protocol.map(place).is_sorted(), "{kinds:?}");
     has_the_history_of_the_api(console, id, &look).await;
+}
+
+/// A story as no order here has it: a step that was tried three times, and more than are kept.
+pub(crate) async fn tries_and_steps_that_are_not_kept_are_said(console: &Console) {
+    let rows = console.browser.run(MADE_UP).await.unwrap();
+    let [step, last] = [&rows[0], &rows[1]].map(|row| row.as_str().unwrap());
+    assert!(step.contains("create-order to table: PutItem, 3 tries."), "{rows}");
+    assert_eq!((rows.as_array().unwrap().len(), last), (2, "1,007 further steps are not kept."));
 }
 
 /// What the page shows once nothing more happens to the order.
