@@ -81,7 +81,6 @@ function buttons(story, faults) {
   const throttle = at("throttle");
   label(throttle, faults.is_throttled ? "Stop throttling" : "Throttle the table");
   throttle.dataset.on = String(!faults.is_throttled);
-  throttle.setAttribute("aria-pressed", String(faults.is_throttled));
   ({ stopped } = faults);
   freezeOrThaw();
   at("cancel").disabled = !story?.status || story.status === "CANCELLED" || story.status === "REJECTED";

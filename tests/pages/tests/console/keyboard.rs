@@ -41,8 +41,8 @@ const BUTTONS: [Pressed; 15] = [
     ("#freeze", SPACE, "text('#freeze').includes('Freeze')"),
     ("#broker", ENTER, "text('#broker').includes('Start the broker')"),
     ("#broker", SPACE, "text('#broker').includes('Stop the broker')"),
-    ("#throttle", SPACE, "document.querySelector('#throttle').ariaPressed === 'true'"),
-    ("#throttle", ENTER, "document.querySelector('#throttle').ariaPressed === 'false'"),
+    ("#throttle", SPACE, "text('#throttle').includes('Stop throttling')"),
+    ("#throttle", ENTER, "text('#throttle').includes('Throttle the table')"),
     ("[data-press=give-up]", ENTER, "text('#letters').includes('given up by notification')"),
     ("#redrive", SPACE, "text('#letters').includes('None')"),
 ];
