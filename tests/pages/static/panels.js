@@ -192,10 +192,12 @@ function describe(chip, process, now) {
   const isBusy = process.activity === "busy";
   const what = isBusy ? `: ${process.what}` : "";
   const since = isBusy ? span(now - process.since_ms) : ago(now - process.since_ms);
-  const cold = process.cold_start_ms === null ? "" : `cold start ${span(process.cold_start_ms)}`;
-  say(chip, `${state}${what} · ${process.pid} · ${since}${cold && process.requests === 1 ? ` · ${cold}` : ""}`);
+  const requests = process.requests === 1 ? "1 request" : `${count(process.requests)} requests`;
+  const parts = [`${state}${what}`, process.pid, since, requests];
+  if (process.cold_start_ms !== null) parts.push(`cold start ${span(process.cold_start_ms)}`);
+  if (process.reason !== null) parts.push(process.reason);
+  say(chip, parts.join(" · "));
   chip.dataset.tone = tone;
-  chip.title = process.reason ?? `${cold && `${cold}; `}${count(process.requests)} requests`;
 }
 
 const TOPIC_COLUMNS = [

@@ -228,7 +228,11 @@ async fn orders_are_created_and_cancelled(console: &Console) {
     console.reads("#story-state", "confirmed").await;
     console.reads("#verdict[role=status]", "every event is handled").await;
     let order_id = console.shown().await;
-    console.reads("#functions [data-id=create-order]", "❄ frozen").await;
+    let process = "#functions [data-id=create-order]";
+    for words in ["❄ frozen", "request", "cold start"] {
+        console.reads(process, words).await;
+    }
+    console.until("!document.querySelector('.process[title]')").await;
 
     console.click("[data-press=create][data-orders='10']").await;
     let created = "Number(document.querySelector('#counters [data-id=created] dd').innerText)";
@@ -337,6 +341,7 @@ async fn functions_are_frozen_and_thawed(console: &Console) {
     console.order_of_click("#freeze").await;
     console.reads("#freeze", "Thaw").await;
     console.reads("#functions [data-id=create-order]", "✕ gone").await;
+    console.reads("#functions [data-id=create-order]", "Task timed out").await;
     console.reads("#freeze", "Freeze").await;
     console.reads("#activity", "timed out").await;
 }
@@ -360,7 +365,7 @@ async fn any_function_is_killed(console: &Console) {
     console.reads(&of("cancel-order"), "✕ killed").await;
     console.click("#cancel").await;
     console.reads("#story-state", "cancelled").await;
-    console.reads(&of("cancel-order"), "cold start").await;
+    console.until(&has_started("cancel-order")).await;
     assert_ne!(kept, unhandled);
 
     console.choose_function("user-login").await;
@@ -371,7 +376,7 @@ async fn any_function_is_killed(console: &Console) {
     let login =
         Client::new().post(format!("{}/v1/users/login", console.system.api_url)).json(&login);
     assert_eq!(login.send().await.unwrap().status(), StatusCode::OK);
-    console.reads(&of("user-login"), "cold start").await;
+    console.until(&has_started("user-login")).await;
 
     console.choose_function("transaction-check").await;
     console.click("#kill").await;
@@ -401,6 +406,13 @@ async fn any_function_is_killed(console: &Console) {
          return kinds.lastIndexOf('killed') < kinds.indexOf('reserve')",
     );
     assert_eq!(deliveries_after_the_kill.await.unwrap(), true);
+}
+
+/// A process that has served one request.
+fn has_started(function: &str) -> String {
+    let processes = format!("[...document.querySelectorAll('#functions [data-id={function}] li')]");
+    let (lives, words) = ("!one.innerText.startsWith('✕')", "· 1 request · cold start");
+    format!("{processes}.some((one) => {lives} && one.innerText.includes({words:?}))")
 }
 
 fn busy(function: &str) -> String {
