@@ -23,8 +23,10 @@ const PURPOSES = {
 
 const known = Object.hasOwn(PURPOSES, purpose) && token ? PURPOSES[purpose] : undefined;
 
+const NO_ANSWER = "The service does not answer. Try again.";
+
+/** Uses the token, and returns what came of it in words. */
 async function use() {
-  at("go").disabled = true;
   const body = { token };
   if (purpose === "reset-password") {
     body.new_password = at("new").value;
@@ -32,21 +34,29 @@ async function use() {
   const headers = { "Content-Type": "application/json" };
   const answer = await fetch(known.path, { method: "POST", headers, body: JSON.stringify(body) });
   if (answer.ok) {
-    at("result").textContent = known.done;
-    at("password").hidden = true;
-    at("go").hidden = true;
-    return;
+    at("form").hidden = true;
+    return known.done;
   }
-  const problem = await answer.json().catch(() => ({}));
+  const problem = await answer.json();
   const faults = (problem.errors ?? []).map((fault) => fault.detail);
-  at("result").textContent = [problem.detail ?? "The service does not answer.", ...faults].join(" ");
-  at("go").disabled = false;
+  return [problem.detail ?? NO_ANSWER, ...faults].join(" ");
 }
 
 if (known) {
   at("lead").textContent = known.lead;
   at("password").hidden = purpose !== "reset-password";
   at("go").textContent = known.button;
-  at("go").hidden = false;
-  at("go").addEventListener("click", use);
+  at("form").hidden = false;
+  at("form").addEventListener("submit", async (event) => {
+    event.preventDefault();
+    at("go").disabled = true;
+    at("result").textContent = "";
+    try {
+      at("result").textContent = await use();
+    } catch {
+      at("result").textContent = NO_ANSWER;
+    } finally {
+      at("go").disabled = false;
+    }
+  });
 }

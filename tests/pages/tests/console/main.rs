@@ -11,6 +11,7 @@
 
 mod keyboard;
 mod looks;
+mod mails;
 mod start;
 mod story;
 
@@ -173,7 +174,8 @@ async fn each_button_does_what_it_says_and_the_page_shows_what_follows() {
     it_fits_a_narrow_window(&console).await;
     console.browser.open(&format!("{}/docs", console.system.api_url)).await.unwrap();
     the_api_can_be_tried(&console.browser).await;
-    a_password_is_reset_by_mail(&console).await;
+    mails::a_password_is_reset(&console).await;
+    mails::an_address_is_confirmed(&console).await;
 
     console.has_no_errors().await;
     console.stop().await;
@@ -196,28 +198,6 @@ async fn the_pages_are_used_by_keyboard_and_read_in_dark_in_light_and_without_co
 
     console.has_no_errors().await;
     console.stop().await;
-}
-
-async fn a_password_is_reset_by_mail(console: &Console) {
-    const NEW: &str = "a new sentence that nobody guesses";
-    let api_url = &console.system.api_url;
-    let post = async |path: &str, body: serde_json::Value| {
-        let request = Client::new().post(format!("{api_url}{path}")).json(&body);
-        request.send().await.unwrap().status()
-    };
-    let asked = post("/v1/password-resets", json!({"email": DEMO_EMAIL})).await;
-    assert_eq!(asked, StatusCode::ACCEPTED);
-    console.browser.open(&format!("{api_url}/mails")).await.unwrap();
-    console.reads("#list", DEMO_EMAIL).await;
-    console.click("#list a").await;
-    console.reads("#lead", "Choose a new password").await;
-    console.until("location.hash === ''").await;
-    let script = format!("document.getElementById('new').value = {NEW:?}");
-    console.browser.run(&script).await.unwrap();
-    console.click("#go").await;
-    console.reads("#result", "The password is set").await;
-    let login = json!({"email": DEMO_EMAIL, "password": NEW});
-    assert_eq!(post("/v1/users/login", login).await, StatusCode::OK);
 }
 
 async fn orders_are_created_and_cancelled(console: &Console) {
