@@ -12,7 +12,8 @@ use crate::guard;
 use crate::server::{HTML, Served, with_files};
 
 /// The page leads to the others, and logs in as the demo user.
-const PAGE: [(&str, &str, &str); 1] = [("/docs", HTML, include_str!("../static/docs.html"))];
+pub(crate) const PAGE: [(&str, &str, &str); 1] =
+    [("/docs", HTML, include_str!("../static/docs.html"))];
 
 pub(crate) fn router() -> Router<Served> {
     let page = with_files(Router::new(), &PAGE);

@@ -12,7 +12,7 @@ use http::StatusCode;
 use crate::guard;
 use crate::server::{CSS, HTML, JAVASCRIPT, Served, as_json, with_files};
 
-const FILES: [(&str, &str, &str); 5] = [
+pub(crate) const FILES: [(&str, &str, &str); 5] = [
     ("/mails", HTML, include_str!("../static/mails.html")),
     ("/mails/mails.css", CSS, include_str!("../static/mails.css")),
     ("/mails/mails.js", JAVASCRIPT, include_str!("../static/mails.js")),

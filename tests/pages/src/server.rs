@@ -180,6 +180,7 @@ pub(crate) fn as_json(status: StatusCode, text: String) -> Response {
 #[cfg(test)]
 mod tests {
     use super::{CONSOLE_FILES, START_FILES, first_order};
+    use crate::{documentation, mails};
 
     #[test]
     fn the_start_page_has_the_commands_of_the_readme() {
@@ -190,7 +191,8 @@ mod tests {
 
     #[test]
     fn no_page_has_anything_that_its_policy_forbids() {
-        for (path, _, content) in START_FILES.iter().chain(&CONSOLE_FILES) {
+        let others = documentation::PAGE.iter().chain(&mails::FILES);
+        for (path, _, content) in START_FILES.iter().chain(&CONSOLE_FILES).chain(others) {
             for forbidden in ["style=", " onclick", "javascript:", "http://cdn", "https://"] {
                 assert!(!content.contains(forbidden), "{path} has {forbidden}");
             }

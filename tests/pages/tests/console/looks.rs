@@ -6,7 +6,7 @@ use std::time::Duration;
 use pages::browser::{Browser, View};
 use serde_json::Value;
 
-use crate::{Console, VIEW, until};
+use crate::{Console, VIEW, mails, until};
 
 const LOOKS: &str = include_str!("looks.js");
 
@@ -46,20 +46,23 @@ pub(crate) async fn focus_is_drawn(browser: &Browser) {
 
 /// Every text of every page has contrast in both schemes, and so have the arrows of the diagram.
 pub(crate) async fn each_page_is_readable_in_dark_and_in_light(console: &Console, order_id: &str) {
+    mails::a_reset_is_asked_for(console).await;
     let order = format!("/console#order={order_id}");
-    // The viewer in `/docs` has colours of its own.
+    // The viewer in `/docs` has colours of its own. A mail has four texts more than an empty list,
+    // and the page of a link a label and a button.
     let pages = [
         ("/", "body", 20),
         (order.as_str(), "body", 150),
         ("/docs", ".head", 6),
-        ("/mails", "body", 6),
+        ("/mails", "body", 10),
+        ("/mails/link#reset-password=1.secret", "body", 6),
     ];
     for (path, part, texts_min) in pages {
         let url = format!("{}{path}", console.system.api_url);
         console.browser.open("about:blank").await.unwrap();
         console.browser.open(&url).await.unwrap();
-        let count = format!("document.querySelectorAll('{part} *').length");
-        console.until(&format!("{count} > {texts_min}")).await;
+        let count = format!("(() => {{ {LOOKS}\nreturn texts('{part}').length; }})()");
+        console.until(&format!("{count} >= {texts_min}")).await;
         for is_dark in [true, false] {
             console.browser.show_with(View { is_dark, ..VIEW }).await.unwrap();
             // What moves or fades in has come to its end.

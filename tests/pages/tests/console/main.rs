@@ -156,6 +156,7 @@ impl Console {
 async fn each_button_does_what_it_says_and_the_page_shows_what_follows() {
     let console = Console::open().await;
     foreign_pages_and_names_are_refused(&console.system.api_url).await;
+    each_page_has_its_policy(&console.system.api_url).await;
     console.reads("#live", "live").await;
     console.reads("#no-orders", "Create one").await;
 
@@ -501,13 +502,32 @@ async fn foreign_pages_and_names_are_refused(api_url: &str) {
     let foreign = client.get(format!("{api_url}/console/token")).header(HOST, "evil.example");
     assert_eq!(status(foreign).await, StatusCode::FORBIDDEN);
 
+    let foreign = client.get(format!("{api_url}/mails/list")).header(HOST, "evil.example");
+    assert_eq!(status(foreign).await, StatusCode::FORBIDDEN);
+
     let token = client.get(format!("{api_url}/console/token")).send().await.unwrap();
-    let policy = token.headers()["content-security-policy"].to_str().unwrap().to_owned();
-    assert!(policy.contains("script-src 'self'") && !policy.contains("unsafe"), "{policy}");
     let token: serde_json::Value = token.json().await.unwrap();
     let own = press().header("x-console-token", token["token"].as_str().unwrap());
     let foreign = own.try_clone().unwrap().header("origin", "http://evil.example");
     assert_eq!(status(foreign).await, StatusCode::FORBIDDEN);
     // There is no dead letter yet, but the press is accepted.
     assert_eq!(status(own).await, StatusCode::CONFLICT);
+}
+
+/// Nothing inline, nothing of another origin, and in no frame; refusals included.
+async fn each_page_has_its_policy(api_url: &str) {
+    let client = Client::new();
+    let get = |path: &str| client.get(format!("{api_url}{path}"));
+    let pages = ["/", "/console", "/console/token", "/docs", "/mails", "/mails/link"];
+    let refused = get("/mails").header(HOST, "evil.example");
+    for request in pages.map(get).into_iter().chain([refused]) {
+        let answer = request.send().await.unwrap();
+        let (url, headers) = (answer.url().path(), answer.headers());
+        let policy = headers["content-security-policy"].to_str().unwrap();
+        for part in ["default-src 'none'", "script-src 'self'", "frame-ancestors 'none'"] {
+            assert!(policy.split("; ").any(|one| one == part), "{url}: {policy}");
+        }
+        assert!(!policy.contains("unsafe") && !policy.contains('*'), "{url}: {policy}");
+        assert_eq!(headers["x-content-type-options"], "nosniff", "{url}");
+    }
 }
