@@ -26,6 +26,18 @@ const WATCH: &str = "
         select, [tabindex=\"0\"]')].filter((one) => one.checkVisibility());
 ";
 
+/// Keeps the clicks on their way, and returns the key that each button names.
+const CATCH: &str = "
+    window.clicked = [];
+    window.keep = (event) => {
+        event.stopImmediatePropagation();
+        clicked.push(event.target.querySelector('kbd')?.innerText);
+    };
+    document.addEventListener('click', keep, true);
+    return [...document.querySelectorAll('.controls button')]
+        .map((button) => button.querySelector('kbd').innerText);
+";
+
 /// A button of the console, the key that presses it, and what follows on the page.
 type Pressed = (&'static str, char, &'static str);
 
@@ -59,6 +71,8 @@ pub(crate) async fn everything_is_done_with_the_keyboard(console: &Console) -> T
         match button.0 {
             "#kill" => choose_function(console, "user-login").await,
             "#freeze" => choose_function(console, "event-consumer").await,
+            // The broker runs, the order shown can be cancelled, and there is a dead letter.
+            "#redrive" => each_key_presses_its_button(console).await,
             _ => {}
         }
         press(console, button).await;
@@ -92,6 +106,19 @@ async fn tab_to(console: &Console, selector: &str) {
     }
     assert!(is_reached, "the Tab key does not lead to {selector}");
     focus_is_drawn(&console.browser).await;
+}
+
+/// Each shortcut clicks the button that names it. No click arrives: what it does is tested with
+/// each button.
+async fn each_key_presses_its_button(console: &Console) {
+    console.until("!document.querySelector('.controls button:disabled')").await;
+    let keys = console.browser.run(CATCH).await.unwrap();
+    for key in keys.as_array().unwrap() {
+        let key = key.as_str().unwrap().to_lowercase().parse::<char>().unwrap();
+        console.browser.strike(key).await.unwrap();
+    }
+    let clicked = "document.removeEventListener('click', keep, true); return clicked";
+    assert_eq!(console.browser.run(clicked).await.unwrap(), keys);
 }
 
 async fn choose_function(console: &Console, name: &str) {

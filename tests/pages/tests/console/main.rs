@@ -220,7 +220,7 @@ async fn orders_are_created_and_cancelled(console: &Console) {
     console.until(&format!("{created} === 11")).await;
     each_cell_says_its_column(console).await;
     console.choose(&order_id).await;
-    console.click("#cancel").await;
+    console.browser.press("c").await.unwrap();
     console.step("cancel").await;
     console.reads("#story-state", "cancelled").await;
     console.until("document.getElementById('cancel').disabled").await;
@@ -303,7 +303,7 @@ async fn functions_are_frozen_and_thawed(console: &Console) {
     console.click("#freeze").await;
     console.reads("#freeze", "Thaw").await;
     console.reads("#functions [data-id=event-consumer]", "■ stopped by you").await;
-    console.click("#freeze").await;
+    console.browser.press("5").await.unwrap();
     console.reads("#freeze", "Freeze").await;
     console.reads("#functions [data-id=event-consumer]", "▶ busy").await;
 
@@ -408,7 +408,7 @@ async fn the_table_is_throttled(console: &Console) {
     let before = console.browser.run(&format!("return {THROTTLED}")).await.unwrap();
     console.click("[data-press=create][data-orders='1']").await;
     console.until(&format!("{THROTTLED} > {before}")).await;
-    console.click("#throttle").await;
+    console.browser.press("x").await.unwrap();
     console.reads("#throttle", "Throttle the table").await;
 }
 
@@ -418,7 +418,7 @@ async fn the_broker_stops_and_starts(console: &Console) {
     let order_id = console.order_of("o").await;
     console.reads("#story-state", "created").await;
     console.reads("#verdict", "its event waits in the table").await;
-    console.click("#broker").await;
+    console.browser.press("b").await.unwrap();
     console.reads("#broker", "Stop the broker").await;
     console.choose(&order_id).await;
     console.step("publication").await;
