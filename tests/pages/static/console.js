@@ -48,6 +48,9 @@ function render(view) {
   say(at("story-id"), shown ?? "");
   const [state] = story ? panels.stateOf(story) : [""];
   say(at("story-state"), story ? `${state} · ${span(story.took_ms)}` : "");
+  // While many orders are created, the newest is another one with each snapshot: too much to announce.
+  const isRestless = chosen === null && Object.keys(faults.jobs).length > 0;
+  at("verdict").setAttribute("aria-live", isRestless ? "off" : "polite");
   say(at("verdict"), story ? panels.verdict(story) : "");
   show(diagram, story);
   panels.functions(at("functions"), view.functions, view.now_ms);

@@ -207,7 +207,7 @@ async fn orders_are_created_and_cancelled(console: &Console) {
         console.step(kind).await;
     }
     console.reads("#story-state", "confirmed").await;
-    console.reads("#verdict[role=status]", "every event is handled").await;
+    console.reads("#verdict[role=status][aria-live=polite]", "every event is handled").await;
     let order_id = console.shown().await;
     let process = "#functions [data-id=create-order]";
     for words in ["❄ frozen", "request", "cold start"] {
@@ -444,6 +444,8 @@ async fn what_happened_is_counted(console: &Console) {
 async fn a_thousand_orders_are_created(console: &Console) {
     console.click("[data-press=create][data-orders='1000']").await;
     console.reads("#jobs", "of 1000").await;
+    console.browser.press("f").await.unwrap();
+    console.until("document.querySelector('#verdict[role=status][aria-live=off]')").await;
     let created = "Number(document.querySelector('#counters [data-id=created] dd').innerText)";
     console.until(&format!("{created} > 100")).await;
 }
