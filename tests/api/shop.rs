@@ -4,7 +4,6 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use application::event::order_body;
 use application::events::StoredAggregate;
 use application::ports::Clock;
 use application::ports::pending::PendingEventStore;
@@ -228,7 +227,7 @@ impl Shop for RunningShop<'_> {
         for listed in self.listed(user_id).await {
             let order_id: OrderId = text(&listed["order_id"]).parse().unwrap();
             let stored = self.stored(user_id, order_id).await;
-            let body = serde_json::to_value(order_body(&stored.order)).unwrap();
+            let body = serde_json::to_value(web::order_body(&stored.order)).unwrap();
             for member in ["order_id", "user_id", "total", "items", "created_at", "currency"] {
                 assert_eq!(listed[member], body[member], "{member}");
             }

@@ -2,7 +2,6 @@
 
 pub mod config;
 
-use application::event::order_body;
 use application::orders::cancel::{CancelOrder, CancelOrderCommand, CancelOrderError};
 use dynamodb::config::CatalogTable;
 use dynamodb::{CachedVerificationKeys, DynamoOrders, DynamoVerificationKeys};
@@ -48,7 +47,7 @@ impl Handler {
         };
         let cancelled = self.cancel_order.execute(&command, context.deadline).await;
         match cancelled.map_err(problem)? {
-            Some(order) => respond::json(StatusCode::OK, &order_body(&order)),
+            Some(order) => respond::json(StatusCode::OK, &web::order_body(&order)),
             None => Err(route::no_such_order()),
         }
     }

@@ -6,7 +6,6 @@
 pub mod config;
 mod problem;
 
-use application::event::order_body;
 use application::orders::create::{CreateOrder, CreateOrderCommand, OrderReply};
 use contracts::order::CreateOrder as Body;
 use domain::identity::{ProductId, UserId};
@@ -100,7 +99,7 @@ fn lines(body: &Body) -> Result<OrderLines, Problem> {
 
 fn created(OrderReply { order, replayed }: &OrderReply) -> Result<Response, Problem> {
     let location = format!("/v1/orders/{}", order.id());
-    let response = respond::json(StatusCode::CREATED, &order_body(order))?;
+    let response = respond::json(StatusCode::CREATED, &web::order_body(order))?;
     let response = respond::with_header(response, LOCATION, &location)?;
     if *replayed {
         return respond::with_header(response, IDEMPOTENCY_REPLAYED, "true");

@@ -1,4 +1,4 @@
-//! Turns domain events into messages, and orders into HTTP bodies.
+//! Turns domain events into messages.
 
 use contracts::event::{
     Event, EventData, EventType, Item, OrderChanged, OrderCreated, SCHEMA_VERSION, UserChanged,
@@ -7,7 +7,7 @@ use contracts::timestamp::Timestamp as WireTimestamp;
 use domain::account::{UserEvent, UserFact};
 use domain::aggregate::AggregateKey;
 use domain::identity::EventId;
-use domain::order::{Order, OrderEvent, OrderFact, OrderStatus, PricedLine};
+use domain::order::{OrderEvent, OrderFact, OrderStatus, PricedLine};
 
 use crate::ports::{OutboundMessage, Topic};
 
@@ -127,33 +127,4 @@ pub fn items(lines: &[PricedLine]) -> Vec<Item> {
             unit_price: line.unit_price.minor(),
         })
         .collect()
-}
-
-/// An order as the API shows it.
-pub fn order_body(order: &Order) -> contracts::order::Order {
-    contracts::order::Order {
-        order_id: *order.id().as_uuid(),
-        user_id: order.user_id().get(),
-        status: order.status().as_str().to_owned(),
-        currency: order.currency().code().to_owned(),
-        items: items(order.lines()),
-        total: order.total().minor(),
-        created_at: WireTimestamp::from_millis(order.created_at().as_millis()),
-        history: order
-            .history()
-            .iter()
-            .map(|change| contracts::order::StatusChange {
-                status: change.status.as_str().to_owned(),
-                at: WireTimestamp::from_millis(change.at.as_millis()),
-            })
-            .collect(),
-        notifications: order
-            .notifications()
-            .iter()
-            .map(|notification| contracts::order::Notification {
-                event_type: notification.event_type.clone(),
-                at: WireTimestamp::from_millis(notification.at.as_millis()),
-            })
-            .collect(),
-    }
 }

@@ -11,6 +11,7 @@
 //! - [`idempotency`]: the `Idempotency-Key` header
 //! - [`correlation`]: request ID, trace and deadline
 //! - [`mod@source`]: the network that a request came from
+//! - [`order`]: an order as a body
 //! - [`respond`]: successful answers in JSON
 //! - [`route`]: path parameters, and the answer when no route matches
 //!
@@ -61,6 +62,7 @@ pub mod authentication;
 pub mod body;
 pub mod correlation;
 pub mod idempotency;
+pub mod order;
 pub mod pointer;
 pub mod problem;
 pub mod respond;
@@ -73,6 +75,7 @@ pub use authentication::authenticate;
 pub use body::read_json;
 pub use correlation::RequestContext;
 pub use idempotency::idempotency_key;
+pub use order::order_body;
 pub use pointer::Pointer;
 pub use problem::{Problem, ProblemKind};
 pub use run::run;

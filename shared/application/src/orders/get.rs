@@ -1,8 +1,8 @@
 //! Shows an account one of its orders.
 
 use domain::identity::{OrderId, UserId};
+use domain::order::Order;
 
-use crate::event::order_body;
 use crate::orders::stored;
 use crate::outcome::Failure;
 use crate::ports::OrderKeys;
@@ -23,8 +23,8 @@ impl<Orders: OrderKeys> GetOrder<Orders> {
         &self,
         user_id: UserId,
         order_id: OrderId,
-    ) -> Result<Option<contracts::order::Order>, Failure> {
+    ) -> Result<Option<Order>, Failure> {
         let stored = stored(self.orders.at_key(user_id, order_id).await?)?;
-        Ok(stored.map(|stored| order_body(&stored.order)))
+        Ok(stored.map(|stored| stored.order))
     }
 }

@@ -5,10 +5,9 @@ mod cursor;
 use std::time::Duration;
 
 use domain::identity::UserId;
-use domain::order::{OrderStatus, StoredOrder};
+use domain::order::{Order, OrderStatus, StoredOrder};
 
 use crate::deadline::Deadline;
-use crate::event::order_body;
 use crate::outcome::{Failure, FailureClass};
 use crate::ports::{OrderKeys, OrderListing, OrderPosition, PageLimit};
 use cursor::Cursor;
@@ -35,6 +34,13 @@ pub struct OrderQuery<'a> {
     pub cursor: Option<&'a str>,
 }
 
+#[derive(Debug)]
+pub struct OrderPage {
+    pub orders: Vec<Order>,
+    /// The `cursor` of the next page's query, if there is one.
+    pub next_cursor: Option<String>,
+}
+
 #[derive(Debug, thiserror::Error)]
 pub enum ListOrdersError {
     /// The cursor does not belong to a page of these orders: it was changed, or belongs to another
@@ -57,7 +63,7 @@ impl<Orders: OrderListing + OrderKeys> ListOrders<Orders> {
         user_id: UserId,
         query: OrderQuery<'_>,
         within: Deadline,
-    ) -> Result<contracts::order::OrderPage, ListOrdersError> {
+    ) -> Result<OrderPage, ListOrdersError> {
         let after = match query.cursor {
             Some(text) => Some(self.position(user_id, query.status, text).await?),
             None => None,
@@ -67,8 +73,8 @@ impl<Orders: OrderListing + OrderKeys> ListOrders<Orders> {
             Some(position) => Some(self.cursor(user_id, query.status, position, &orders).await?),
             None => None,
         };
-        let orders = orders.iter().map(|stored| order_body(&stored.order)).collect();
-        Ok(contracts::order::OrderPage { orders, next_cursor })
+        let orders = orders.into_iter().map(|stored| stored.order).collect();
+        Ok(OrderPage { orders, next_cursor })
     }
 
     /// The orders of a page, and where the next one begins.

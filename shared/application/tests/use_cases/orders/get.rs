@@ -8,7 +8,7 @@ use application::orders::get::GetOrder;
 use application::outcome::{Failure, FailureClass};
 use application::ports::{Clock, Fences, IdentitySource, OrderKeys};
 use domain::identity::{OrderId, UserId};
-use domain::order::AtKey;
+use domain::order::{AtKey, OrderStatus};
 use testkit::fault::{Fault, Operation};
 use testkit::samples::user;
 use testkit::tables::MemoryTables;
@@ -23,8 +23,8 @@ async fn an_order_is_shown_as_it_is_to_its_account_alone() {
     world.consume_pending(Registry::default()).run(window).await;
     let get = GetOrder { orders: world.tables.clone() };
     let shown = get.execute(user(123), id).await.unwrap().unwrap();
-    assert_eq!((shown.status.as_str(), shown.history.len()), ("CONFIRMED", 2));
-    assert_eq!(shown.notifications.len(), 2);
+    assert_eq!((shown.status(), shown.version()), (OrderStatus::Confirmed, 2));
+    assert_eq!(shown.notifications().len(), 2);
     assert_eq!(get.execute(user(124), id).await.unwrap(), None);
 }
 

@@ -3,10 +3,9 @@
 use std::time::Duration;
 
 use application::deadline::Deadline;
-use application::orders::list::{ListOrders, ListOrdersError, OrderQuery};
+use application::orders::list::{ListOrders, ListOrdersError, OrderPage, OrderQuery};
 use application::outcome::FailureClass;
 use application::ports::{Clock, OrderCreation, PageLimit};
-use contracts::order::OrderPage;
 use domain::order::OrderStatus;
 use domain::timestamp::Timestamp;
 use testkit::fault::{Fault, Operation};
@@ -51,7 +50,7 @@ async fn list_within(
 }
 
 fn ids(page: &OrderPage) -> Vec<String> {
-    page.orders.iter().map(|order| order.order_id.to_string()).collect()
+    page.orders.iter().map(|order| order.id().to_string()).collect()
 }
 
 #[tokio::test(start_paused = true)]
