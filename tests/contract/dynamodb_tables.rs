@@ -7,9 +7,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use application::ports::stock::StockReturns;
 use application::ports::{
-    Catalog, DeadLetterMoves, DeadLetterReader, DeadLetterRemoval, OrderListing, OrderReader,
-    ProductListing, PublishedKeys, Tables as _, UserRepository, VerificationKey,
-    VerificationKeyStore, VerificationKeys,
+    Catalog, DeadLetterMoves, DeadLetterReader, DeadLetterRemoval, OrderListing, ProductListing,
+    PublishedKeys, Tables as _, UserRepository, VerificationKey, VerificationKeyStore,
+    VerificationKeys,
 };
 use aws_sdk_dynamodb::config::Credentials;
 use aws_sdk_dynamodb::types::AttributeValue;
@@ -144,10 +144,6 @@ impl TableFixture for Tables {
     fn letter_moves(&self) -> impl DeadLetterMoves {
         DynamoDeadLetters::new(self.client.clone(), self.dead_letters.clone())
             .with_aggregates(self.orders.clone(), self.users.clone())
-    }
-
-    fn reader(&self) -> impl OrderReader {
-        DynamoOrders::new(self.client.clone(), self.orders.clone())
     }
 
     fn catalog(&self) -> impl Catalog {

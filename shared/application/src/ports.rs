@@ -38,9 +38,7 @@ pub use dead_letters::{
 };
 pub use health::{NameServers, OrderRoute, Tables};
 pub use identity::IdentitySource;
-pub use orders::{
-    Fences, IdempotencyKey, OrderCreation, OrderKeys, OrderListing, OrderPosition, OrderReader,
-};
+pub use orders::{Fences, IdempotencyKey, OrderCreation, OrderKeys, OrderListing, OrderPosition};
 pub use page::{Page, PageLimit};
 pub use products::{Catalog, ProductListing};
 pub use security::access_tokens::{

@@ -14,7 +14,6 @@ pub mod guesses;
 pub mod keys;
 pub mod listing;
 pub mod mails;
-pub mod order_reader;
 pub mod sessions;
 pub mod user_events;
 pub mod users;
@@ -38,6 +37,7 @@ macro_rules! table_contract {
             aggregates {
                 a_created_order_is_found_with_its_attempt_and_what_is_pending
                 an_unused_key_holds_nothing
+                another_users_order_looks_like_a_missing_one
                 a_put_never_changes_a_stored_order
                 of_twenty_attempts_at_once_one_creates_the_order
                 a_fenced_attempt_creates_nothing_and_another_one_does
@@ -80,11 +80,6 @@ macro_rules! table_contract {
                 unknown_products_are_left_out
                 an_unknown_product_is_not_cached
                 every_product_of_a_long_list_is_looked_up
-            }
-            order_reader {
-                a_created_order_is_found_as_it_was_stored
-                an_order_that_does_not_exist_is_not_found
-                another_users_order_looks_like_one_that_does_not_exist
             }
             listing {
                 orders_are_listed_the_newest_first_as_they_are_stored

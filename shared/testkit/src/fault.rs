@@ -33,8 +33,10 @@ pub enum Operation {
     BuryAndEnd,
     /// `DeadLetterMoves::remove`
     RemoveLetter,
-    /// `OrderReader::find`
-    Find,
+    /// `OrderListing::page`
+    PageOfOrders,
+    /// `ProductListing::page`
+    PageOfProducts,
     /// `Catalog::prices`
     Prices,
     /// `DeadLetterReader::find`

@@ -5,10 +5,10 @@
 
 mod aggregate_reads;
 mod aggregates;
+mod catalog;
 mod dead_letters;
 mod listing;
 mod mails;
-mod orders;
 mod rows;
 mod sessions;
 mod users;

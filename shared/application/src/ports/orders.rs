@@ -3,7 +3,7 @@
 use std::future::Future;
 
 use domain::identity::{OrderId, TransactionId, UserId};
-use domain::order::{AtKey, NewOrder, Order, StoredOrder};
+use domain::order::{AtKey, NewOrder, StoredOrder};
 use domain::timestamp::Timestamp;
 
 use super::{Page, PageLimit};
@@ -50,7 +50,8 @@ pub trait OrderCreation: Send + Sync {
 /// Reads what is stored at the keys of orders.
 pub trait OrderKeys: Send + Sync {
     /// What is stored at an order's key. It MUST be a consistent read, and MUST return the attempt
-    /// of an order and the attempts of a tombstone whatever version the rest of the item has.
+    /// of an order and the attempts of a tombstone whatever version the rest of the item has. The
+    /// order of another user MUST look like a missing one.
     ///
     /// # Errors
     ///
@@ -75,21 +76,6 @@ pub trait Fences: Send + Sync {
         attempt: TransactionId,
         tombstone_until: Timestamp,
     ) -> impl Future<Output = WriteTry<()>> + Send;
-}
-
-/// Reads one order of a user.
-pub trait OrderReader: Send + Sync {
-    /// A user's order, by a consistent read. The order of another user MUST look like a missing
-    /// one.
-    ///
-    /// # Errors
-    ///
-    /// [`Failure`] if it couldn't be read, of class `Permanent` if the record is not an order.
-    fn find(
-        &self,
-        user_id: UserId,
-        order_id: OrderId,
-    ) -> impl Future<Output = Result<Option<Order>, Failure>> + Send;
 }
 
 /// The place of an order among its user's orders, which are sorted by time of creation and, where

@@ -33,7 +33,7 @@ async fn each_product_is_on_one_page() {
 #[tokio::test(start_paused = true)]
 async fn products_that_cannot_be_read_are_an_error_and_no_empty_page() {
     let list = ListProducts { products: tables() };
-    list.products.script(Operation::Find, [Fault::Refused(FailureClass::Throttled)]);
+    list.products.script(Operation::PageOfProducts, [Fault::Refused(FailureClass::Throttled)]);
     let failure = list.execute(None, PageLimit::MAX).await.unwrap_err();
     assert_eq!(failure.class, FailureClass::Throttled);
 }

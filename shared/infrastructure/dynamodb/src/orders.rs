@@ -23,7 +23,7 @@ use crate::config::{CatalogTable, OrdersTable};
 /// | port | actions |
 /// | --- | --- |
 /// | `OrderCreation` | `PutItem` |
-/// | `OrderKeys`, `OrderReader` | `GetItem` |
+/// | `OrderKeys` | `GetItem` |
 /// | `OrderListing` | `Query` of the index `by_user`, `BatchGetItem` |
 /// | `Fences` | `UpdateItem` |
 /// | `StockReturns` | `UpdateItem` of orders and of the catalog |

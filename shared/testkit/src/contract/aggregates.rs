@@ -152,6 +152,13 @@ pub async fn an_unused_key_holds_nothing(fixture: &impl TableFixture) {
     assert_eq!(fixture.aggregates().find(new.order().key()).await.unwrap(), None);
 }
 
+pub async fn another_users_order_looks_like_a_missing_one(fixture: &impl TableFixture) {
+    let new = new_order(&SequentialIdentities::default(), &[(1, 1)], moment(0));
+    create(fixture, &new).await;
+    let found = fixture.order_keys().at_key(user(124), new.order().id()).await.unwrap();
+    assert_eq!(found, AtKey::Absent);
+}
+
 /// Whatever status the order has reached.
 pub async fn a_put_never_changes_a_stored_order(fixture: &impl TableFixture) {
     let identities = SequentialIdentities::default();

@@ -13,7 +13,7 @@ use application::ports::{
     AccountRemoval, AccountRepository, Accounts, ActivityLog, ActivityReader, Catalog, DeadLetter,
     DeadLetterChannel, DeadLetterMoves, DeadLetterReader, DeadLetterRemoval, EventSubscription,
     Fences, GuessRecords, KnownSourceRemoval, KnownSources, OrderCreation, OrderKeys, OrderListing,
-    OrderReader, ProductListing, PublishedEvents, Sessions, TransactionalPublisher, UserRepository,
+    ProductListing, PublishedEvents, Sessions, TransactionalPublisher, UserRepository,
     VerificationKeyStore, VerificationKeys,
 };
 use application::users::judging::Judged;
@@ -82,7 +82,6 @@ pub trait TableFixture: Sync {
     fn aggregate_reads(&self) -> impl AggregateReads;
     fn letter_moves(&self) -> impl DeadLetterMoves;
 
-    fn reader(&self) -> impl OrderReader;
     /// With an empty cache.
     fn catalog(&self) -> impl Catalog;
     fn order_listing(&self) -> impl OrderListing;

@@ -2,8 +2,8 @@
 
 use application::ports::stock::StockReturns;
 use application::ports::{
-    Catalog, DeadLetterMoves, DeadLetterReader, DeadLetterRemoval, OrderListing, OrderReader,
-    ProductListing, UserRepository, VerificationKeyStore, VerificationKeys,
+    Catalog, DeadLetterMoves, DeadLetterReader, DeadLetterRemoval, OrderListing, ProductListing,
+    UserRepository, VerificationKeyStore, VerificationKeys,
 };
 use domain::aggregate::AggregateKey;
 use domain::identity::ProductId;
@@ -38,10 +38,6 @@ impl TableFixture for MemoryFixture {
     }
 
     fn letter_moves(&self) -> impl DeadLetterMoves {
-        self.tables.clone()
-    }
-
-    fn reader(&self) -> impl OrderReader {
         self.tables.clone()
     }
 

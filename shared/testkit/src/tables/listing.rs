@@ -19,7 +19,7 @@ impl OrderListing for MemoryTables {
         after: Option<OrderPosition>,
         limit: PageLimit,
     ) -> Result<Page<StoredOrder, OrderPosition>, Failure> {
-        self.read(Operation::Find, |rows| {
+        self.read(Operation::PageOfOrders, |rows| {
             let place = |position: OrderPosition| (position.created_at, position.order_id);
             let mut orders: Vec<&StoredOrder> = rows
                 .items
@@ -46,7 +46,7 @@ impl ProductListing for MemoryTables {
         after: Option<ProductId>,
         limit: PageLimit,
     ) -> Result<Page<Product, ProductId>, Failure> {
-        self.read(Operation::Find, |rows| {
+        self.read(Operation::PageOfProducts, |rows| {
             let products = rows.products.values();
             let rest: Vec<_> =
                 products.filter(|product| after.is_none_or(|after| product.id > after)).collect();

@@ -100,7 +100,7 @@ async fn what_is_in_no_aggregate_is_not_found_after_all_of_them_were_read() {
     world.tables.fail_every_call(Operation::PageOfAggregates, throttled);
     let unread = search(&world).execute(unknown, progress).await.unwrap_err();
     assert!(matches!(unread, FindAggregatesError::Unread(_)), "{unread:?}");
-    world.tables.fail_every_call(Operation::Find, throttled);
+    world.tables.fail_every_call(Operation::PageOfOrders, throttled);
     let unread = of_user(&world).execute(user(1), None).await.unwrap_err();
     assert!(matches!(unread, FindAggregatesError::Unread(_)), "{unread:?}");
 }

@@ -161,7 +161,7 @@ async fn orders_created_meanwhile_do_not_move_the_next_page() {
 #[tokio::test(start_paused = true)]
 async fn a_table_that_cannot_be_read_is_not_an_empty_page() {
     let world = world();
-    world.tables.fail_every_call(Operation::Find, Fault::Refused(FailureClass::Throttled));
+    world.tables.fail_every_call(Operation::PageOfOrders, Fault::Refused(FailureClass::Throttled));
     let error = list(&world, 123, query(2, None)).await.unwrap_err();
     assert!(matches!(error, ListOrdersError::Unavailable(_)), "{error}");
 }
