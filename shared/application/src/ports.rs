@@ -44,7 +44,7 @@ pub use products::{Catalog, ProductListing};
 pub use security::access_tokens::{
     AccessToken, AccessTokenIssuer, AccessTokenVerifier, Bearer, InvalidToken, VerifyTokenError,
 };
-pub use security::passwords::{PasswordHasher, PasswordVerifier};
+pub use security::passwords::PasswordHasher;
 pub use security::signing_keys::{
     PublishedKeys, SigningKeyGenerator, SigningKeySource, SigningKeyStore, VerificationKey,
     VerificationKeyStore, VerificationKeys,

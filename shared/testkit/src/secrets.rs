@@ -6,9 +6,9 @@ use std::time::Duration;
 
 use application::outcome::{Failure, FailureClass};
 use application::ports::{
-    AccessToken, AccessTokenIssuer, Bearer, PasswordHasher, PasswordVerifier, PublishedKeys,
-    RefreshTokenSource, SigningKeyGenerator, SigningKeySource, SigningKeyStore, TokenHash,
-    VerificationKey, VerificationKeyStore, VerificationKeys,
+    AccessToken, AccessTokenIssuer, Bearer, PasswordHasher, PublishedKeys, RefreshTokenSource,
+    SigningKeyGenerator, SigningKeySource, SigningKeyStore, TokenHash, VerificationKey,
+    VerificationKeyStore, VerificationKeys,
 };
 use domain::account::PasswordHash;
 use domain::timestamp::Timestamp;
@@ -41,7 +41,7 @@ impl PlainHasher {
     }
 }
 
-impl PasswordVerifier for PlainHasher {
+impl PasswordHasher for PlainHasher {
     async fn verify(
         &self,
         password: SecretString,
@@ -52,9 +52,7 @@ impl PasswordVerifier for PlainHasher {
         let known = hash.and_then(|hash| hash.as_phc().split_once('$'));
         Ok(known.is_some_and(|(_, plain)| plain == password.expose_secret()))
     }
-}
 
-impl PasswordHasher for PlainHasher {
     async fn hash(&self, password: SecretString) -> Result<PasswordHash, Failure> {
         Ok(PasswordHash::from_phc(format!("{}${}", self.cost(), password.expose_secret())))
     }

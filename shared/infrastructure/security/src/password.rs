@@ -4,7 +4,7 @@ use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use application::outcome::{Failure, FailureClass};
-use application::ports::{PasswordHasher, PasswordVerifier};
+use application::ports::PasswordHasher;
 use argon2::password_hash::phc::{self, Output, ParamsString, Salt};
 use argon2::{Algorithm, Argon2, Block, Params, Version};
 use domain::account::PasswordHash;
@@ -144,7 +144,7 @@ impl Argon2idHasher {
     }
 }
 
-impl PasswordVerifier for Argon2idHasher {
+impl PasswordHasher for Argon2idHasher {
     async fn verify(
         &self,
         password: SecretString,
@@ -163,9 +163,7 @@ impl PasswordVerifier for Argon2idHasher {
         let matches = spawn_blocking(verify).await.map_err(unavailable)??;
         Ok(is_known && matches)
     }
-}
 
-impl PasswordHasher for Argon2idHasher {
     async fn hash(&self, password: SecretString) -> Result<PasswordHash, Failure> {
         let hasher = self.clone();
         let hash = move || {

@@ -5,8 +5,8 @@ use secrecy::SecretString;
 
 use crate::outcome::Failure;
 
-/// Verifies passwords against stored hashes.
-pub trait PasswordVerifier: Send + Sync {
+/// Makes the hashes that are stored instead of passwords, and verifies passwords against them.
+pub trait PasswordHasher: Send + Sync {
     /// Whether the password matches the hash. Without a hash the answer is `false`, and it MUST
     /// take the same time, so that the time does not show whether an account exists (OWASP ASVS
     /// 6.3.8).
@@ -20,10 +20,7 @@ pub trait PasswordVerifier: Send + Sync {
         password: SecretString,
         hash: Option<&PasswordHash>,
     ) -> impl Future<Output = Result<bool, Failure>> + Send;
-}
 
-/// Makes the hashes that are stored instead of passwords.
-pub trait PasswordHasher: PasswordVerifier {
     /// The hash of a password, at the configured cost and with a new salt.
     ///
     /// # Errors
