@@ -43,7 +43,7 @@ impl Handler {
         let command = CancelOrderCommand {
             user_id: bearer.user_id,
             order_id: route::order_id(request)?,
-            traceparent: context.traceparent.map(|traceparent| traceparent.as_str().to_owned()),
+            traceparent: context.trace_context(),
         };
         let cancelled = self.cancel_order.execute(&command, context.deadline).await;
         match cancelled.map_err(problem)? {

@@ -54,7 +54,7 @@ impl Handler {
             user_id: checked_user(bearer.user_id, body.user_id)?,
             lines: lines(&body)?,
             key,
-            traceparent: context.traceparent.map(|traceparent| traceparent.as_str().to_owned()),
+            traceparent: context.trace_context(),
         };
         let reply = self
             .create_order

@@ -44,7 +44,7 @@ impl Handler {
             email,
             password: SecretString::from(password),
             source,
-            traceparent: context.traceparent.map(|traceparent| traceparent.as_str().to_owned()),
+            traceparent: context.trace_context(),
         };
         let account = self.register.execute(new, context.deadline).await.map_err(problem)?;
         let registered = Registered {

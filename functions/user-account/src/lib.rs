@@ -109,7 +109,7 @@ impl Handler {
         let deletion = Deletion {
             password: SecretString::from(current_password),
             source,
-            traceparent: context.traceparent.map(|traceparent| traceparent.as_str().to_owned()),
+            traceparent: context.trace_context(),
         };
         let deleted = self.delete.execute(bearer, deletion, context.deadline).await;
         deleted.map_err(deletion_problem)?;

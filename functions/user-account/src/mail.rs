@@ -28,8 +28,7 @@ impl Handler {
 
     fn asking(&self, context: &RequestContext, request: &Request) -> Result<Asking, Problem> {
         let source = web::source(request, self.cdn.as_ref())?;
-        let traceparent = context.traceparent.as_ref().map(|parent| parent.as_str().to_owned());
-        Ok(Asking { source, traceparent })
+        Ok(Asking { source, traceparent: context.trace_context() })
     }
 
     pub(crate) async fn ask_to_confirm(

@@ -78,7 +78,7 @@ impl Handler {
             email,
             password: SecretString::from(password),
             source,
-            traceparent: context.traceparent.map(|traceparent| traceparent.as_str().to_owned()),
+            traceparent: context.trace_context(),
         };
         let tokens = self.log_in.execute(credentials, context.deadline).await;
         tokens_response(&tokens.map_err(login_problem)?)

@@ -42,6 +42,11 @@ impl RequestContext {
             deadline: time_left(request, clock),
         }
     }
+
+    /// The request's `traceparent` as text, as an event keeps it.
+    pub fn trace_context(&self) -> Option<String> {
+        self.traceparent.as_ref().map(|traceparent| traceparent.as_str().to_owned())
+    }
 }
 
 /// The route that API Gateway reports when it chose none.
