@@ -7,12 +7,12 @@ mod mail;
 mod public_keys;
 
 use application::outcome::Failure;
-use application::ports::{Activity, Bearer, Clock, InvalidToken};
+use application::ports::{Activity, Bearer, Clock};
 use application::users::change_password::{ChangePassword, ChangePasswordError, NewPassword};
 use application::users::current_password::ProtectedChangeError;
 use application::users::delete_account::{DeleteAccount, Deletion};
 use application::users::list_activity::ListActivity;
-use application::users::show_account::{ShowAccount, ShowAccountError};
+use application::users::show_account::ShowAccount;
 use contracts::timestamp::Timestamp;
 use contracts::user::{self, ActivityPage};
 use domain::identity::ActivityId;
@@ -25,7 +25,9 @@ use platform::identity::UuidIdentitySource;
 use secrecy::SecretString;
 use security::password::Argon2idHasher;
 use security::tokens::Ed25519TokenVerifier;
-use web::{Cdn, Pointer, Problem, ProblemKind, RequestContext, Response, respond, route};
+use web::{
+    Cdn, Pointer, Problem, ProblemKind, RequestContext, Response, authentication, respond, route,
+};
 
 pub struct Handler {
     /// `GET /v1/users/me`.
@@ -86,7 +88,7 @@ impl Handler {
     }
 
     async fn show(&self, bearer: Bearer) -> Result<Response, Problem> {
-        let account = self.show.execute(bearer).await.map_err(account_problem)?;
+        let account = self.show.execute(bearer).await?;
         let requested = account.record().requested_email.as_ref();
         let account = user::Account {
             user_id: account.user_id().get(),
@@ -136,8 +138,7 @@ impl Handler {
 
     async fn list_activity(&self, bearer: Bearer, request: &Request) -> Result<Response, Problem> {
         let before = route::query_parameter(request, "cursor").map(|text| cursor(&text));
-        let page = self.list_activity.execute(bearer, before.transpose()?).await;
-        let page = page.map_err(account_problem)?;
+        let page = self.list_activity.execute(bearer, before.transpose()?).await?;
         let page = ActivityPage {
             activities: page.items.iter().map(activity_body).collect(),
             next_cursor: page.next.map(|next| next.to_string()),
@@ -162,17 +163,6 @@ fn activity_body(activity: &Activity) -> user::Activity {
     }
 }
 
-fn session_over() -> Problem {
-    web::authentication::unauthorized(InvalidToken("its session has ended".to_owned()))
-}
-
-fn account_problem(error: ShowAccountError) -> Problem {
-    match error {
-        ShowAccountError::SessionOver => session_over(),
-        ShowAccountError::Unavailable(Failure { class, .. }) => Problem::failed(class, error),
-    }
-}
-
 fn deletion_problem(error: ProtectedChangeError) -> Problem {
     refused(error, "The account was not deleted. Correct the password and try again.")
 }
@@ -193,11 +183,8 @@ fn refused(error: ProtectedChangeError, unchanged: &str) -> Problem {
             Pointer::root().member("current_password"),
             "is not the account's password",
         ),
-        ProtectedChangeError::SessionOver => session_over(),
-        ProtectedChangeError::TooMany(wait) => Problem::too_many_requests(
-            "There were too many wrong passwords. Try again later.",
-            wait,
-        ),
+        ProtectedChangeError::SessionOver => authentication::session_over(),
+        ProtectedChangeError::TooMany(wait) => authentication::too_many_guesses(wait),
         ProtectedChangeError::Unavailable(Failure { class, .. }) => Problem::failed(class, error),
     }
 }

@@ -7,11 +7,9 @@ pub mod key_source;
 use std::sync::Arc;
 
 use application::outcome::Failure;
-use application::ports::InvalidToken;
 use application::users::log_in::{Credentials, LogIn, LogInError, SessionTokens};
 use application::users::log_out::LogOut;
 use application::users::refresh_session::{RefreshError, RefreshSession};
-use application::users::show_account::ShowAccountError;
 use contracts::login::{self, Login, Logout, Refresh};
 use dynamodb::{CachedVerificationKeys, DynamoAccounts, DynamoVerificationKeys};
 use lambda_http::Request;
@@ -23,7 +21,7 @@ use security::password::Argon2idHasher;
 use security::refresh_tokens::RandomRefreshTokens;
 use security::tokens::{Ed25519TokenIssuer, Ed25519TokenVerifier};
 use web::problem::RETRY_AFTER_DEFAULT;
-use web::{Cdn, Problem, RequestContext, Response, respond};
+use web::{Cdn, Problem, RequestContext, Response, authentication, respond};
 
 use crate::key_source::KeySource;
 
@@ -111,8 +109,7 @@ impl Handler {
             Logout { refresh_token: None, everywhere: true } => {
                 let bearer =
                     web::authenticate(request.headers(), &self.tokens, &SystemClock).await?;
-                let ended = self.log_out.everywhere(bearer, source, deadline).await;
-                ended.map_err(logout_problem)?;
+                self.log_out.everywhere(bearer, source, deadline).await?;
             }
             Logout { .. } => {
                 return Err(Problem::validation(
@@ -140,10 +137,7 @@ fn login_problem(error: LogInError) -> Problem {
         LogInError::WrongCredentials => {
             Problem::unauthorized("The e-mail address or the password is wrong. Check both.")
         }
-        LogInError::TooMany(wait) => Problem::too_many_requests(
-            "There were too many wrong passwords. Try again later.",
-            wait,
-        ),
+        LogInError::TooMany(wait) => authentication::too_many_guesses(wait),
         LogInError::TooManyLogins(wait) => Problem::too_many_requests(
             "There were too many logins to this account. Try again later.",
             wait,
@@ -169,14 +163,5 @@ fn refresh_problem(error: RefreshError) -> Problem {
                           token; if that is refused, log in again.";
             Problem::unavailable(RETRY_AFTER_DEFAULT).with_detail(detail).caused_by(error)
         }
-    }
-}
-
-fn logout_problem(error: ShowAccountError) -> Problem {
-    match error {
-        ShowAccountError::SessionOver => {
-            web::authentication::unauthorized(InvalidToken("its session has ended".to_owned()))
-        }
-        ShowAccountError::Unavailable(Failure { class, .. }) => Problem::failed(class, error),
     }
 }

@@ -1,6 +1,10 @@
 //! The user to whom a request belongs.
 
+use std::time::Duration;
+
+use application::outcome::Failure;
 use application::ports::{AccessTokenVerifier, Bearer, Clock, InvalidToken, VerifyTokenError};
+use application::users::show_account::ShowAccountError;
 use http::HeaderMap;
 use http::header::AUTHORIZATION;
 
@@ -50,15 +54,34 @@ fn is_token68(text: &str) -> bool {
     !token.is_empty() && token.bytes().all(|b| b.is_ascii_alphanumeric() || b"-._~+/".contains(&b))
 }
 
-/// The 401 of every request without a valid token, and of one whose session has ended.
-pub fn unauthorized(why: InvalidToken) -> Problem {
+/// The 401 of a good access token whose session has ended, the same as of a token that is not good.
+pub fn session_over() -> Problem {
+    unauthorized(InvalidToken("its session has ended".to_owned()))
+}
+
+/// The 429 of a password that is not checked, because too many before it were wrong.
+pub fn too_many_guesses(wait: Duration) -> Problem {
+    Problem::too_many_requests("There were too many wrong passwords. Try again later.", wait)
+}
+
+impl From<ShowAccountError> for Problem {
+    fn from(error: ShowAccountError) -> Self {
+        match error {
+            ShowAccountError::SessionOver => session_over(),
+            ShowAccountError::Unavailable(Failure { class, .. }) => Self::failed(class, error),
+        }
+    }
+}
+
+/// The 401 of every request without a valid token.
+fn unauthorized(why: InvalidToken) -> Problem {
     Problem::unauthorized("Log in and send the access token as `Authorization: Bearer <token>`.")
         .caused_by(why)
 }
 
 #[cfg(test)]
 mod tests {
-    use application::outcome::{Failure, FailureClass};
+    use application::outcome::FailureClass;
     use domain::identity::{SessionId, UserId};
     use domain::timestamp::Timestamp;
     use http::HeaderValue;
