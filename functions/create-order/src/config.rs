@@ -1,6 +1,7 @@
 //! What create-order reads from its environment.
 
 use dynamodb::config::{CatalogTable, KeysTable, OrdersTable};
+use platform::cluster::accept_without_broker;
 use rocketmq::config::RocketmqConfig;
 
 platform::configuration! {
@@ -10,8 +11,6 @@ platform::configuration! {
         pub orders: OrdersTable = OrdersTable::required,
         pub catalog: CatalogTable = CatalogTable::required,
         pub keys: KeysTable = KeysTable::required,
-        /// Whether orders are created while no broker can be reached.
-        pub accept_without_broker: bool =
-            |settings| Some(settings.or_default("ACCEPT_WITHOUT_BROKER", true, str::parse)),
+        pub accept_without_broker: bool = |settings| Some(accept_without_broker(settings)),
     }
 }

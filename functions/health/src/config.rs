@@ -1,7 +1,7 @@
 //! What health reads from its environment.
 
 use dynamodb::config::{CatalogTable, KeysTable, OrdersTable, UsersTable};
-use platform::cluster::{TlsCa, TopicName};
+use platform::cluster::{TlsCa, TopicName, accept_without_broker};
 use platform::name_servers::NameServerAddresses;
 
 platform::configuration! {
@@ -13,9 +13,7 @@ platform::configuration! {
         pub order_topic: TopicName = |settings| Some(TopicName::of_orders(settings)),
         /// Without it, connections to name servers are in plain text.
         pub tls_ca: Option<TlsCa> = |settings| Some(TlsCa::optional(settings)),
-        /// Whether orders are created while no broker can be reached.
-        pub accept_without_broker: bool =
-            |settings| Some(settings.or_default("ACCEPT_WITHOUT_BROKER", true, str::parse)),
+        pub accept_without_broker: bool = |settings| Some(accept_without_broker(settings)),
         /// With the index of their pending events.
         pub orders: OrdersTable = OrdersTable::required,
         /// With the index of their pending events.

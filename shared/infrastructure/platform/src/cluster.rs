@@ -1,4 +1,4 @@
-//! The topics and the certificate authority of a `RocketMQ` cluster, as several adapters read them.
+//! The settings of a `RocketMQ` cluster that several adapters or functions read.
 
 use std::path::{Path, PathBuf};
 
@@ -43,6 +43,12 @@ impl TopicName {
     pub fn as_str(&self) -> &str {
         &self.0
     }
+}
+
+/// Reads `ACCEPT_WITHOUT_BROKER`, by default `true`: whether orders are created while no broker can
+/// be reached.
+pub fn accept_without_broker(settings: &mut Settings) -> bool {
+    settings.or_default("ACCEPT_WITHOUT_BROKER", true, str::parse)
 }
 
 /// Takes letters, digits, `_` and `-`, of which names in a cluster consist.

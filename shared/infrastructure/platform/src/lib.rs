@@ -6,7 +6,7 @@
 //! - [`clock`], [`identity`]: the wall clock and new identifiers, which are made only here
 //! - [`mail_sender`]: from whom mails come
 //! - [`deadline`]: the time that Lambda leaves for an invocation
-//! - [`cluster`]: settings of a RocketMQ cluster that several adapters read
+//! - [`cluster`]: settings of a RocketMQ cluster that several adapters or functions read
 //! - [`name_servers`]: whether a name server knows a broker that takes orders' events
 //! - [`failure`]: an error with all its causes, on one line
 
