@@ -1,4 +1,7 @@
 //! Accounts and their sessions.
+//!
+//! No broker takes part in a request of a user: its event is stored unsent, and the sweep publishes
+//! it at its next look.
 
 pub mod ask_for_mail;
 pub mod change_password;

@@ -171,13 +171,8 @@ where
         self.guard().count(GuessTarget::ResetOf(digest), guess_guard::RESET_OF).await?;
         let account = self.users().by_email(&email).await.map_err(unavailable)?;
         let now = self.show.clock.now();
-        let activity = Activity {
-            id: self.identities().activity_id(),
-            kind: ActivityKind::PasswordResetRequested,
-            at: now,
-            source,
-            session: None,
-        };
+        let kind = ActivityKind::PasswordResetRequested;
+        let activity = Activity::new(self.identities(), kind, now, source, None);
         let purpose = MailPurpose::ResetPassword;
         let mail = account
             .and_then(|account| new_mail(self.identities(), &account, purpose, now, traceparent));
@@ -256,7 +251,6 @@ pub(crate) fn new_mail(
     let event_id = identities.event_id();
     let stamp = EventStamp { event_id, schema_version: SCHEMA_VERSION, traceparent };
     let (request, event) = MailRequest::ask(identities.mail_id(), account, purpose, now, stamp)?;
-    // No broker is involved: the sweep publishes the event, at its next look.
     let pending = PendingEvent::unsent(identities.transaction_id(), now);
     Some(NewMail { request, event, pending })
 }

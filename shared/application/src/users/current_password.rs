@@ -134,12 +134,7 @@ where
 
     /// An activity of the bearer, now.
     pub(crate) fn activity(&self, kind: ActivityKind, bearer: Bearer, source: Source) -> Activity {
-        Activity {
-            id: self.identities.activity_id(),
-            kind,
-            at: self.clock.now(),
-            source,
-            session: Some(bearer.session_id),
-        }
+        let session = Some(bearer.session_id);
+        Activity::new(&self.identities, kind, self.clock.now(), source, session)
     }
 }

@@ -70,7 +70,6 @@ where
             let deletion = AccountDeletion {
                 account: &account,
                 event: &account.delete(now, stamp),
-                // No broker is involved: the sweep publishes the event.
                 pending: &PendingEvent::unsent(identities.transaction_id(), now),
             };
             let seed = account.user_id().get();

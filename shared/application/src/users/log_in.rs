@@ -15,7 +15,7 @@ use std::time::Duration;
 use contracts::event::SCHEMA_VERSION;
 use domain::account::{Account, ActivityKind, EmailAddress, MustWait, PasswordHash, Session};
 use domain::event::EventStamp;
-use domain::identity::UserId;
+use domain::identity::{SessionId, UserId};
 use domain::pending::PendingEvent;
 use secrecy::{ExposeSecret, SecretString};
 
@@ -291,13 +291,12 @@ where
             account: &after,
             session: &session,
             event: &event,
-            // No broker is involved: the sweep publishes the event.
             pending: &PendingEvent::unsent(transaction_id, now),
             token: &TokenRecord {
                 hash: TokenHash::of(refresh.expose_secret()),
                 expires_at: session.token_expires_at(now),
             },
-            activity: &self.activity(ActivityKind::LoggedIn, request.source, Some(&session)),
+            activity: &self.activity(ActivityKind::LoggedIn, request.source, Some(session.id())),
         };
         let store = |within| self.users.log_in(&login, within);
         let judge = |met: &_| judge_login(met, transaction_id);
@@ -384,13 +383,7 @@ where
         Ok(())
     }
 
-    fn activity(&self, kind: ActivityKind, source: Source, session: Option<&Session>) -> Activity {
-        Activity {
-            id: self.identities.activity_id(),
-            kind,
-            at: self.clock.now(),
-            source,
-            session: session.map(|session| session.id()),
-        }
+    fn activity(&self, kind: ActivityKind, source: Source, session: Option<SessionId>) -> Activity {
+        Activity::new(&self.identities, kind, self.clock.now(), source, session)
     }
 }

@@ -1,6 +1,7 @@
 //! Ends one session, or all sessions of a user.
 
 use domain::account::ActivityKind;
+use domain::identity::SessionId;
 use secrecy::SecretString;
 
 use crate::backoff::seed;
@@ -48,13 +49,7 @@ where
         if !account.is_some_and(|account| session.is_good(&account, self.clock.now())) {
             return Ok(());
         }
-        let activity = Activity {
-            id: self.identities.activity_id(),
-            kind: ActivityKind::LoggedOut,
-            at: self.clock.now(),
-            source,
-            session: Some(session.id()),
-        };
+        let activity = self.activity(ActivityKind::LoggedOut, source, session.id());
         let within = Deadline::after(LOCAL_TRANSACTION).or_earlier(deadline);
         let end = |within| self.users.end(&session, &activity, within);
         let ended = settle(within, seed(session.id().as_uuid()), end, judge_end);
@@ -82,17 +77,12 @@ where
         while !within.has_passed() {
             let account = self.show.execute(bearer).await?;
             let attempt = self.identities.transaction_id();
+            let kind = ActivityKind::LoggedOutEverywhere;
             let change = AccountChange {
                 account: &account.end_sessions(),
                 attempt,
                 keep: None,
-                activity: &Activity {
-                    id: self.identities.activity_id(),
-                    kind: ActivityKind::LoggedOutEverywhere,
-                    at: self.clock.now(),
-                    source,
-                    session: Some(bearer.session_id),
-                },
+                activity: &self.activity(kind, source, bearer.session_id),
             };
             let store = |within| self.users.change(&change, within);
             let judge = |met: &_| judge_change(met, attempt);
@@ -105,5 +95,9 @@ where
             }
         }
         Err(unavailable(account_keeps_changing()))
+    }
+
+    fn activity(&self, kind: ActivityKind, source: Source, session: SessionId) -> Activity {
+        Activity::new(&self.identities, kind, self.clock.now(), source, Some(session))
     }
 }

@@ -188,13 +188,7 @@ where
             account: after,
             former_address: changes.then(|| before.email().key()),
             attempt,
-            activity: &Activity {
-                id: self.identities.activity_id(),
-                kind,
-                at: self.clock.now(),
-                source,
-                session: None,
-            },
+            activity: &Activity::new(&self.identities, kind, self.clock.now(), source, None),
         };
         let redeem = |within| self.users.redeem(&redemption, within);
         let judge = |met: &_| judge_change(met, attempt);

@@ -222,12 +222,6 @@ where
     }
 
     fn activity(&self, kind: ActivityKind, source: Source, session: &Session) -> Activity {
-        Activity {
-            id: self.identities.activity_id(),
-            kind,
-            at: self.clock.now(),
-            source,
-            session: Some(session.id()),
-        }
+        Activity::new(&self.identities, kind, self.clock.now(), source, Some(session.id()))
     }
 }

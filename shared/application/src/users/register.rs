@@ -110,17 +110,11 @@ where
         });
         let mail = mail.flatten();
         let transaction_id = self.identities.transaction_id();
-        let activity = Activity {
-            id: self.identities.activity_id(),
-            kind: ActivityKind::Registered,
-            at: now,
-            source: new.source,
-            session: None,
-        };
+        let kind = ActivityKind::Registered;
+        let activity = Activity::new(&self.identities, kind, now, new.source, None);
         let registration = Registration {
             account: &account,
             event: &event,
-            // No broker is involved: the sweep publishes the event.
             pending: &PendingEvent::unsent(transaction_id, now),
             activity: &activity,
             source_known_until: now.plus(lifetimes::KNOWN_SOURCE),

@@ -5,7 +5,7 @@ use domain::identity::{ActivityId, SessionId, UserId};
 use domain::timestamp::Timestamp;
 
 use crate::outcome::Failure;
-use crate::ports::{AddressDigest, Page, Source};
+use crate::ports::{AddressDigest, IdentitySource, Page, Source};
 
 /// Something that happened to an account, which its user can look up.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -20,6 +20,19 @@ pub struct Activity {
     pub source: Source,
     /// The session in which it was requested; `None` without one, as for a failed login.
     pub session: Option<SessionId>,
+}
+
+impl Activity {
+    /// An activity with a new identifier.
+    pub fn new(
+        identities: &impl IdentitySource,
+        kind: ActivityKind,
+        at: Timestamp,
+        source: Source,
+        session: Option<SessionId>,
+    ) -> Self {
+        Self { id: identities.activity_id(), kind, at, source, session }
+    }
 }
 
 /// Whose activity it is.
