@@ -39,11 +39,19 @@ impl Timestamp {
     pub fn since(self, earlier: Self) -> Duration {
         Duration::from_millis(u64::try_from(self.0.saturating_sub(earlier.0)).unwrap_or(0))
     }
+
+    /// Whether at `now` less than `age` has passed since this moment. Not if it is later than
+    /// `now`: the clock was set back, and how much time has passed is not known.
+    pub fn is_younger_than(self, age: Duration, now: Self) -> bool {
+        self <= now && now.since(self) < age
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    const MINUTE: Duration = Duration::from_secs(60);
 
     #[test]
     fn a_moment_before_the_first_is_the_first() {
@@ -66,5 +74,14 @@ mod tests {
         let now = Timestamp::from_millis(1_000);
         assert_eq!(now.since(Timestamp::from_millis(400)), Duration::from_millis(600));
         assert_eq!(now.since(Timestamp::from_millis(5_000)), Duration::ZERO);
+    }
+
+    #[test]
+    fn a_moment_is_young_until_its_age_is_reached_and_not_after_the_clock_was_set_back() {
+        let moment = Timestamp::from_millis(1_000);
+        let is_young = |now| moment.is_younger_than(MINUTE, Timestamp::from_millis(now));
+        assert!(is_young(1_000) && is_young(60_999));
+        assert!(!is_young(61_000) && !is_young(999));
+        assert!(!moment.is_younger_than(Duration::ZERO, moment));
     }
 }

@@ -31,11 +31,11 @@ pub struct AssessHealth<Probed, Servers, Ages, Time> {
 pub struct LastVerdict(Mutex<Option<(Timestamp, Health)>>);
 
 impl LastVerdict {
-    /// The verdict, if it is still kept at `now`. If the clock was set back, it is not kept.
+    /// The verdict, if it is still kept at `now`.
     fn at(&self, now: Timestamp) -> Option<Health> {
         let kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let (at, health) = kept.as_ref()?;
-        (*at <= now && now.since(*at) < KEPT).then(|| health.clone())
+        at.is_younger_than(KEPT, now).then(|| health.clone())
     }
 
     fn keep(&self, at: Timestamp, health: Health) {

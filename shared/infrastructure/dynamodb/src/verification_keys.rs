@@ -97,12 +97,11 @@ impl<Keys, Time> CachedVerificationKeys<Keys, Time> {
         Self { keys, clock, remembered: Mutex::default() }
     }
 
-    /// The remembered key. A key that was read after `now` does not count: the clock was set back.
+    /// The remembered key.
     fn recall(&self, kid: &str, now: Timestamp) -> Option<VerificationKey> {
         let remembered = self.remembered.lock().unwrap_or_else(PoisonError::into_inner);
         let (key, read_at) = remembered.get(kid)?;
-        let fresh = *read_at <= now && now < read_at.plus(REMEMBERED);
-        fresh.then(|| key.clone())
+        read_at.is_younger_than(REMEMBERED, now).then(|| key.clone())
     }
 }
 

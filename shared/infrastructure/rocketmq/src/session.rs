@@ -81,10 +81,9 @@ struct Route {
 }
 
 impl Route {
-    /// Whether there may be new brokers, or some that take no more messages. If the clock was set
-    /// back, the age is not known.
+    /// Whether there may be new brokers, or some that take no more messages.
     fn is_old(&self, now: Timestamp) -> bool {
-        now < self.requested_at || now.since(self.requested_at) >= ROUTE_INTERVAL
+        !self.requested_at.is_younger_than(ROUTE_INTERVAL, now)
     }
 }
 

@@ -99,7 +99,9 @@ impl RecentAnswers {
             Some(Recent { answer: Answer::UnderWay(answering), .. }) => {
                 return Asked::Again(OtherAnswer::UnderWay(answering));
             }
-            Some(Recent { answer: Answer::Given(answer, at), .. }) if counts(at, now) => {
+            Some(Recent { answer: Answer::Given(answer, at), .. })
+                if at.is_younger_than(COUNTS_FOR, now) =>
+            {
                 return Asked::Again(OtherAnswer::Given(answer));
             }
             found => found.and_then(|recent| recent.committed_at),
@@ -119,11 +121,6 @@ impl RecentAnswers {
     fn lock(&self) -> MutexGuard<'_, Answers> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
-}
-
-/// Whether an answer still counts. If the clock was set back, it does not.
-fn counts(at: Timestamp, now: Timestamp) -> bool {
-    now >= at && now < at.plus(COUNTS_FOR)
 }
 
 /// The answer for a further copy. Each commit makes a message, so only one copy is committed. The
@@ -147,7 +144,7 @@ impl OtherAnswer {
 
 impl Answers {
     fn forget_old(&mut self, now: Timestamp) {
-        if now < self.since || now >= self.since.plus(INDEXED_WITHIN) {
+        if !self.since.is_younger_than(INDEXED_WITHIN, now) {
             self.previous = std::mem::take(&mut self.current);
             self.since = now;
         }

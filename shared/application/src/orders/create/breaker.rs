@@ -26,9 +26,8 @@ impl CircuitBreaker {
     /// Whether half messages are skipped at `now`.
     pub(crate) fn is_open(&self, now: Timestamp) -> bool {
         let state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        // A clock that was set back must not keep it open.
-        let open_at = |failed: Timestamp| failed <= now && now.since(failed) < OPEN_FOR;
-        state.failures >= FAILURES && state.last_failure.is_some_and(open_at)
+        let is_recent = |failed: Timestamp| failed.is_younger_than(OPEN_FOR, now);
+        state.failures >= FAILURES && state.last_failure.is_some_and(is_recent)
     }
 
     pub(crate) fn succeeded(&self) {

@@ -31,15 +31,13 @@ impl<Prices, Time> CachedPrices<Prices, Time> {
         Self { prices, clock, remembered: Mutex::default() }
     }
 
-    /// The remembered prices of products. Prices that were read after `now` do not count: the clock
-    /// was set back.
+    /// The remembered prices of products.
     fn recall(&self, products: &[ProductId], now: Timestamp) -> HashMap<ProductId, Money> {
         let remembered = self.remembered.lock().unwrap_or_else(PoisonError::into_inner);
-        let fresh = |read_at: Timestamp| read_at <= now && now < read_at.plus(REMEMBERED);
         products
             .iter()
             .filter_map(|id| remembered.get_key_value(id))
-            .filter(|(_, (_, read_at))| fresh(*read_at))
+            .filter(|(_, (_, read_at))| read_at.is_younger_than(REMEMBERED, now))
             .map(|(id, (price, _))| (*id, *price))
             .collect()
     }

@@ -28,13 +28,6 @@ struct Known {
     read_at: Timestamp,
 }
 
-impl Known {
-    /// Whether the key was read less than `age` ago. `false` if the clock was set back since then.
-    fn is_younger_than(&self, age: std::time::Duration, now: Timestamp) -> bool {
-        self.read_at <= now && now < self.read_at.plus(age)
-    }
-}
-
 struct Signer {
     header: Header,
     key: EncodingKey,
@@ -57,7 +50,8 @@ impl<KeySource: SigningKeySource> Ed25519TokenIssuer<KeySource> {
 
     async fn signer(&self, now: Timestamp) -> Result<Arc<Signer>, Failure> {
         let known = self.known.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        if let Some(known) = known.as_ref().filter(|k| k.is_younger_than(SIGNING_KEY_FRESH, now)) {
+        let is_fresh = |known: &&Known| known.read_at.is_younger_than(SIGNING_KEY_FRESH, now);
+        if let Some(known) = known.as_ref().filter(is_fresh) {
             return Ok(Arc::clone(&known.signer));
         }
         match self.read().await {
@@ -67,7 +61,7 @@ impl<KeySource: SigningKeySource> Ed25519TokenIssuer<KeySource> {
                 *self.known.lock().unwrap_or_else(PoisonError::into_inner) = Some(known);
                 Ok(signer)
             }
-            Err(failure) => match known.filter(|k| k.is_younger_than(SIGNING_KEY, now)) {
+            Err(failure) => match known.filter(|k| k.read_at.is_younger_than(SIGNING_KEY, now)) {
                 Some(known) => {
                     let error = &failure as &dyn std::error::Error;
                     tracing::warn!(
