@@ -5,8 +5,6 @@ use std::str::FromStr;
 
 use uuid::Uuid;
 
-use crate::timestamp::Timestamp;
-
 /// The largest integer identifier, 2^53 - 1: the largest that every JSON reader holds exactly
 /// (RFC 8259, section 6).
 pub const INTEGER_IDENTIFIER_MAX: u64 = (1 << 53) - 1;
@@ -77,13 +75,6 @@ macro_rules! uuid_identifier {
 
             pub const fn as_uuid(&self) -> &Uuid {
                 &self.0
-            }
-
-            /// When the identifier was made, if it is a `UUIDv7` (RFC 9562, section 5.7).
-            pub fn made_at(&self) -> Option<Timestamp> {
-                let (secs, nanos) = self.0.get_timestamp()?.to_unix();
-                let millis = secs.checked_mul(1_000)?.checked_add(u64::from(nanos / 1_000_000))?;
-                i64::try_from(millis).ok().map(Timestamp::from_millis)
             }
         }
 
@@ -158,14 +149,6 @@ mod tests {
         assert!(UserId::new(9_007_199_254_740_992).is_err());
         assert!("9007199254740992".parse::<ProductId>().is_err());
         assert!("-1".parse::<ProductId>().is_err());
-    }
-
-    #[test]
-    fn a_uuid_of_version_7_says_when_it_was_made() {
-        let id: OrderId = "01890a5d-ac96-774b-bcce-b302099a8057".parse().unwrap();
-        assert_eq!(id.made_at(), Some(Timestamp::from_millis(0x0189_0a5d_ac96)));
-        let random: OrderId = "9f2b4f5e-3d1c-4a6b-8e0f-1a2b3c4d5e6f".parse().unwrap();
-        assert_eq!(random.made_at(), None);
     }
 
     #[test]

@@ -107,12 +107,6 @@ impl PendingEvents {
         self.0.contains_key(&event_id)
     }
 
-    /// Whether an event is the only one that is pending. When that event ends, the aggregate leaves
-    /// the sweep's index.
-    pub fn holds_only(&self, event_id: EventId) -> bool {
-        self.0.len() == 1 && self.holds(event_id)
-    }
-
     pub fn len(&self) -> usize {
         self.0.len()
     }
@@ -185,7 +179,7 @@ mod tests {
         assert_eq!(pending.due(), Some(at(5)));
         pending.remove(event_id(2));
         assert_eq!(pending.due(), Some(at(60)));
-        assert!(pending.holds_only(event_id(1)));
+        assert_eq!((pending.len(), pending.holds(event_id(1))), (1, true));
         pending.remove(event_id(1));
         assert_eq!(pending.due(), None);
     }
@@ -205,7 +199,6 @@ mod tests {
             .map(|number| (event_id(number), PendingEvent::sent(attempt(), at(0), at(60))));
         let mut pending: PendingEvents = entries.clone().into_iter().collect();
         assert_eq!((pending.len(), pending.is_empty()), (3, false));
-        assert!(!pending.holds_only(event_id(1)));
         assert!(pending.iter().map(|(id, entry)| (id, entry.clone())).eq(entries.clone()));
         for (id, entry) in &entries {
             assert!(pending.holds(*id));
@@ -215,7 +208,7 @@ mod tests {
         }
         assert_eq!((pending.len(), pending.is_empty()), (0, true));
         pending.put(event_id(1), PendingEvent::unsent(attempt(), at(0)));
-        assert!(pending.holds_only(event_id(1)) && !pending.holds_only(event_id(2)));
+        assert!(pending.holds(event_id(1)) && !pending.holds(event_id(2)));
     }
 
     #[test]
