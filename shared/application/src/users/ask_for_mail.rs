@@ -27,7 +27,7 @@ use crate::ports::{
 use crate::users::current_password::{CurrentPassword, Proof, ProtectedChangeError};
 use crate::users::guess_guard::{self, GuessGuard, GuessRefused};
 use crate::users::judging::{Stale, judge_change, judge_request};
-use crate::users::settle::{LOCAL_TRANSACTION, settle};
+use crate::users::settle::{local_transaction, settle};
 use crate::users::show_account::{ShowAccount, ShowAccountError};
 
 /// Asks for mails. `Store` has accounts, sessions, requests, activities and guesses.
@@ -131,7 +131,7 @@ where
         self.guard().count(to, guess_guard::MAIL_TO).await?;
         let activity = self.current.activity(ActivityKind::EmailChangeRequested, bearer, source);
         let verified = account.password_hash().clone();
-        let within = Deadline::after(LOCAL_TRANSACTION).or_earlier(deadline);
+        let within = local_transaction(deadline);
         while !within.has_passed() && *account.password_hash() == verified {
             let waiting = account.request_email(email.clone());
             let (purpose, now) = (MailPurpose::ChangeAddress, self.show.clock.now());
@@ -180,9 +180,8 @@ where
             Some(mail) => self.store(&mail, None, &activity, deadline).await?,
             None => {
                 let id = self.identities().mail_id();
-                let within = Deadline::after(LOCAL_TRANSACTION).or_earlier(deadline);
                 let ask = |within| self.users().ask_for_nobody(id, digest, &activity, within);
-                let stored = settle(within, seed(id.as_uuid()), ask, judge_request);
+                let stored = settle(deadline, seed(id.as_uuid()), ask, judge_request);
                 stored.await.map_err(unavailable)?
             }
         };
@@ -197,10 +196,9 @@ where
         activity: &Activity,
         deadline: Deadline,
     ) -> Result<Result<(), Stale>, AskForMailError> {
-        let within = Deadline::after(LOCAL_TRANSACTION).or_earlier(deadline);
         let seed = seed(mail.request.id.as_uuid());
         let ask = |within| self.users().ask(mail, account, activity, within);
-        settle(within, seed, ask, judge_request).await.map_err(unavailable)
+        settle(deadline, seed, ask, judge_request).await.map_err(unavailable)
     }
 
     /// Withdraws the requested address.

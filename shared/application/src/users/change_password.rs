@@ -12,7 +12,7 @@ use crate::ports::{
 };
 use crate::users::current_password::{CurrentPassword, Proof, ProtectedChangeError};
 use crate::users::judging::{Stale, judge_change};
-use crate::users::settle::{LOCAL_TRANSACTION, settle};
+use crate::users::settle::settle;
 use crate::users::show_account::ShowAccount;
 
 pub struct ChangePassword<Store, Passwords, Identities, Time> {
@@ -72,10 +72,9 @@ where
             keep: Some(bearer.session_id),
             activity: &self.current.activity(ActivityKind::PasswordChanged, bearer, source),
         };
-        let within = Deadline::after(LOCAL_TRANSACTION).or_earlier(deadline);
         let store = |within| users.change(&change, within);
         let judge = |met: &_| judge_change(met, attempt);
-        let changed = settle(within, seed(attempt.as_uuid()), store, judge);
+        let changed = settle(deadline, seed(attempt.as_uuid()), store, judge);
         match changed.await.map_err(unavailable)? {
             Ok(()) => {
                 let Bearer { user_id, session_id } = bearer;

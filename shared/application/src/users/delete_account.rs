@@ -13,7 +13,7 @@ use crate::ports::{
 };
 use crate::users::current_password::{CurrentPassword, Proof, ProtectedChangeError};
 use crate::users::judging::judge_deletion;
-use crate::users::settle::{LOCAL_TRANSACTION, account_keeps_changing, settle};
+use crate::users::settle::{account_keeps_changing, local_transaction, settle};
 use crate::users::show_account::ShowAccount;
 
 pub struct DeleteAccount<Store, Passwords, Identities, Time> {
@@ -58,7 +58,7 @@ where
         let failure = ActivityKind::AccountDeletionFailed;
         self.current.verify(&account, bearer, Proof { password, source, failure }).await?;
         let (users, identities) = (&self.current.users, &self.current.identities);
-        let within = Deadline::after(LOCAL_TRANSACTION).or_earlier(deadline);
+        let within = local_transaction(deadline);
         while !within.has_passed() {
             users.erase_traces(&account).await.map_err(unavailable)?;
             let stamp = EventStamp {

@@ -31,7 +31,7 @@ use crate::ports::{
 };
 use crate::users::guess_guard::{ACCOUNT, GuessGuard, GuessRefused, SOURCE};
 use crate::users::judging::{Stale, judge_login};
-use crate::users::settle::{LOCAL_TRANSACTION, account_keeps_changing, settle};
+use crate::users::settle::{account_keeps_changing, local_transaction, settle};
 
 /// Logs users in. `Store` has accounts, sources, activities and guesses.
 pub struct LogIn<Users, Store, Passwords, Issuer, RefreshTokens, Identities, Time> {
@@ -241,7 +241,7 @@ where
         request: &Verified,
         deadline: Deadline,
     ) -> Result<SessionTokens, LogInError> {
-        let within = Deadline::after(LOCAL_TRANSACTION).or_earlier(deadline);
+        let within = local_transaction(deadline);
         let mut rehashed = self.rehashed(&account, &request.password).await?;
         while !within.has_passed() {
             let begun = self.try_to_begin(&account, rehashed.clone(), request, within).await?;

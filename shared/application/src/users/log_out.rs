@@ -12,7 +12,7 @@ use crate::ports::{
     RefreshToken, Sessions, Source,
 };
 use crate::users::judging::{judge_change, judge_end};
-use crate::users::settle::{LOCAL_TRANSACTION, account_keeps_changing, settle};
+use crate::users::settle::{account_keeps_changing, local_transaction, settle};
 use crate::users::show_account::{ShowAccount, ShowAccountError};
 
 /// Ends sessions. `Store` has accounts and sessions.
@@ -50,9 +50,8 @@ where
             return Ok(());
         }
         let activity = self.activity(ActivityKind::LoggedOut, source, session.id());
-        let within = Deadline::after(LOCAL_TRANSACTION).or_earlier(deadline);
         let end = |within| self.users.end(&session, &activity, within);
-        let ended = settle(within, seed(session.id().as_uuid()), end, judge_end);
+        let ended = settle(deadline, seed(session.id().as_uuid()), end, judge_end);
         // A session that is gone, or that another request ended, has ended as well.
         ended.await?.ok();
         let user_id = session.user_id().get();
@@ -73,7 +72,7 @@ where
         deadline: Deadline,
     ) -> Result<(), ShowAccountError> {
         let unavailable = ShowAccountError::Unavailable;
-        let within = Deadline::after(LOCAL_TRANSACTION).or_earlier(deadline);
+        let within = local_transaction(deadline);
         while !within.has_passed() {
             let account = self.show.execute(bearer).await?;
             let attempt = self.identities.transaction_id();

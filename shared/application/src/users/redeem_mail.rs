@@ -14,7 +14,7 @@ use crate::ports::{
     Accounts, Activity, Clock, IdentitySource, KnownSourceRemoval, PasswordHasher, Source,
 };
 use crate::users::judging::judge_change;
-use crate::users::settle::{LOCAL_TRANSACTION, account_keeps_changing, settle};
+use crate::users::settle::{account_keeps_changing, local_transaction, settle};
 
 /// Uses mailed tokens. `Store` has accounts, requests and sources.
 pub struct RedeemMail<Store, Passwords, Identities, Time> {
@@ -56,7 +56,7 @@ where
         source: Source,
         deadline: Deadline,
     ) -> Result<(), RedeemMailError> {
-        let within = Deadline::after(LOCAL_TRANSACTION).or_earlier(deadline);
+        let within = local_transaction(deadline);
         let token = read(token)?;
         while !within.has_passed() {
             let (mail, account) = match self.verify(&token).await? {
@@ -111,7 +111,7 @@ where
         check_password(password.expose_secret(), account.email())?;
         let hash = self.passwords.hash(password.clone()).await;
         let hash = hash.map_err(RedeemMailError::Unavailable)?;
-        let within = Deadline::after(LOCAL_TRANSACTION).or_earlier(deadline);
+        let within = local_transaction(deadline);
         while !within.has_passed() {
             let account = match self.verify(&token).await? {
                 Token::Good(_, account) => account,

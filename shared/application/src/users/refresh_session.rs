@@ -21,7 +21,7 @@ use crate::ports::{
 };
 use crate::users::judging::{Stale, judge_end, judge_exchange};
 use crate::users::log_in::SessionTokens;
-use crate::users::settle::{LOCAL_TRANSACTION, settle};
+use crate::users::settle::{local_transaction, settle};
 
 /// How long an exchange is answered again. Auth0, Okta and Supabase have 10 to 30 s.
 pub const REUSE_INTERVAL: Duration = Duration::from_secs(10);
@@ -73,7 +73,7 @@ where
         let Some(hashed) = RefreshToken::read(token) else {
             return Err(RefreshError::Invalid("it is malformed"));
         };
-        let within = Deadline::after(LOCAL_TRANSACTION).or_earlier(deadline);
+        let within = local_transaction(deadline);
         while !within.has_passed() {
             let found = self.users.by_token(hashed).await.map_err(RefreshError::Unavailable)?;
             let Some(found) = found else {

@@ -22,7 +22,7 @@ use crate::ports::{
 use crate::users::ask_for_mail::new_mail;
 use crate::users::guess_guard::{self, GuessGuard, GuessRefused};
 use crate::users::judging::{EmailTaken, judge_registration};
-use crate::users::settle::{LOCAL_TRANSACTION, settle};
+use crate::users::settle::settle;
 
 /// Registers users, each with an account, an event and an activity.
 pub struct RegisterUser<Users, Records, Passwords, Identities, Time> {
@@ -120,10 +120,9 @@ where
             source_known_until: now.plus(lifetimes::KNOWN_SOURCE),
             mail: mail.as_ref(),
         };
-        let within = Deadline::after(LOCAL_TRANSACTION).or_earlier(deadline);
         let store = |within| self.users.register(&registration, within);
         let judge = |met: &_| judge_registration(met, user_id, transaction_id);
-        let stored = settle(within, seed(transaction_id.as_uuid()), store, judge);
+        let stored = settle(deadline, seed(transaction_id.as_uuid()), store, judge);
         match stored.await.map_err(unavailable)? {
             Ok(()) => {
                 tracing::info!(user_id = user_id.get(), source = %new.source, "registered");

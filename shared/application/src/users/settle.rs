@@ -9,10 +9,17 @@ use crate::retry::until_settled;
 use crate::users::judging::Judged;
 
 /// How long the local transaction may take, with all its tries.
-pub(super) const LOCAL_TRANSACTION: Duration = Duration::from_secs(3);
+const LOCAL_TRANSACTION: Duration = Duration::from_secs(3);
+
+/// By when a local transaction that begins now must be over, for use cases that read again and
+/// begin anew when their write is stale.
+pub(super) fn local_transaction(deadline: Deadline) -> Deadline {
+    Deadline::after(LOCAL_TRANSACTION).or_earlier(deadline)
+}
 
 /// Tries a write again while what a try met settles nothing, the table is away, or the outcome of a
-/// try is unknown: `judge` recognises an earlier try that was stored unnoticed.
+/// try is unknown: `judge` recognises an earlier try that was stored unnoticed. All tries are made
+/// within a local transaction.
 ///
 /// # Errors
 ///
@@ -27,7 +34,8 @@ where
     Attempt: Future<Output = WriteTry<Met>>,
 {
     let pause = Backoff::new(Duration::from_millis(10), Duration::from_millis(400), seed);
-    let settled = until_settled(deadline, pause, attempt, |written, _| match written {
+    let within = local_transaction(deadline);
+    let settled = until_settled(within, pause, attempt, |written, _| match written {
         Ok(()) => Some(Ok(())),
         Err(met) => judge(&met),
     });
