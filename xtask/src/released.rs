@@ -1,62 +1,37 @@
 //! The contracts of released versions may not change once their version is tagged.
 
-use std::io::ErrorKind;
 use std::path::Path;
-use std::process::{Command, Stdio};
+use std::process::Command;
 
 use anyhow::Context;
-
-/// git in this folder, also when a hook of another repository runs this. In a container the
-/// checkout may belong to another user, whose repositories git would not read.
-fn git(root: &Path) -> Command {
-    let mut command = Command::new("git");
-    command.arg("--no-pager").arg("-c").arg(format!("safe.directory={}", root.display()));
-    for name in ["GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE"] {
-        command.env_remove(name);
-    }
-    command.current_dir(root).stdin(Stdio::null());
-    command
-}
-
-/// The versions that are tagged; `None` where there is no repository or no git.
-fn tagged(root: &Path) -> anyhow::Result<Option<Vec<String>>> {
-    let output = match git(root).args(["tag", "--list", "v*"]).output() {
-        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
-        output => output.context("cannot start git")?,
-    };
-    if !output.status.success() {
-        return Ok(None);
-    }
-    let tags = String::from_utf8(output.stdout).context("a tag's name is not UTF-8")?;
-    let versions = tags.lines().filter_map(|tag| tag.strip_prefix('v'));
-    Ok(Some(versions.map(ToOwned::to_owned).collect()))
-}
+use specifications::released::{RELEASED, git, tagged};
 
 /// Fails if the contracts of this version may not be written any more.
 pub(crate) fn must_be_untagged(root: &Path, version: &str) -> anyhow::Result<()> {
-    let tagged = tagged(root)?.unwrap_or_default();
+    let tagged = tagged(root).context("cannot list the tags")?;
     anyhow::ensure!(
         tagged.iter().all(|tagged| tagged != version),
-        "v{version} is tagged, so its contracts in {} stay as they are: raise the version in \
-         Cargo.toml first",
-        specifications::RELEASED
+        "v{version} is tagged, so its contracts in {RELEASED} stay as they are: raise the version \
+         in Cargo.toml first"
     );
     Ok(())
 }
 
 /// For each tagged version, a command that fails if its contracts are not those of the tag.
 pub(crate) fn comparisons(root: &Path) -> anyhow::Result<Vec<Command>> {
-    let tagged = tagged(root)?;
-    if tagged.as_ref().is_none_or(Vec::is_empty) {
-        eprintln!("git knows no tag, so the contracts of released versions are not compared");
+    let tagged = tagged(root).context("cannot list the tags")?;
+    if tagged.is_empty() {
+        eprintln!(
+            "git knows no tag, so the contracts of released versions are not compared with it"
+        );
     }
     let comparison = |version: String| {
         let mut command = git(root);
         command.args(["diff", "--exit-code", &format!("v{version}"), "--"]);
-        command.arg(format!("{}/{version}", specifications::RELEASED));
+        command.arg(format!("{RELEASED}/{version}"));
         command
     };
-    Ok(tagged.unwrap_or_default().into_iter().map(comparison).collect())
+    Ok(tagged.into_iter().map(comparison).collect())
 }
 
 #[cfg(test)]
@@ -78,7 +53,7 @@ mod tests {
     fn the_contracts_of_a_tagged_version_stay_as_they_are() {
         let folder = tempfile::tempdir().unwrap();
         let root = folder.path();
-        let released = root.join(specifications::RELEASED);
+        let released = root.join(RELEASED);
         let write = |version: &str, text: &str| {
             std::fs::create_dir_all(released.join(version)).unwrap();
             std::fs::write(released.join(version).join("openapi.yaml"), text).unwrap();

@@ -6,8 +6,8 @@
 //!
 //! - [`openapi`]: the HTTP API, from a table of its operations
 //! - [`asyncapi`]: the events and how they travel
-//! - `released/`: the contracts of each version that was released, with which those of the code are
-//!   compared
+//! - [`released`]: which of the versions in `released/` were released, and so which one the
+//!   contracts of the code are compared with
 //! - `routes`: the routes of `cargo lambda watch` and of health
 //! - `schemas`: the bodies, from the types of `contracts`
 //! - `yaml`: a document as text, the same for the same document
@@ -19,14 +19,16 @@
 
 pub mod asyncapi;
 pub mod openapi;
+pub mod released;
 mod routes;
 mod schemas;
 mod yaml;
 
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use contracts::event::EventType;
+use released::RELEASED;
 
 /// The command that writes the files, as a failed check names it.
 pub const COMMAND: &str = "cargo xtask contracts";
@@ -67,26 +69,6 @@ fn schema_files(folder: &str) -> io::Result<Vec<File>> {
         Ok(File { path, text: format!("{schema}\n") })
     };
     EventType::ALL.into_iter().map(schema).collect()
-}
-
-/// Where the contracts of released versions are, below the root of the repository.
-pub const RELEASED: &str = "tests/specifications/released";
-
-/// The folder of the version that was released last.
-///
-/// # Errors
-///
-/// If no version was released.
-pub fn last_released(root: &Path) -> io::Result<PathBuf> {
-    let mut versions = Vec::new();
-    for entry in std::fs::read_dir(root.join(RELEASED))? {
-        let path = entry?.path();
-        let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
-        let numbers: Option<Vec<u64>> = name.split('.').map(|part| part.parse().ok()).collect();
-        versions.extend(numbers.map(|numbers| (numbers, path)));
-    }
-    let last = versions.into_iter().max().map(|(_, path)| path);
-    last.ok_or_else(|| io::Error::other("no version was released"))
 }
 
 /// The contracts of the code as those of its version: the API, the schemas of the events, and an

@@ -5,6 +5,7 @@ use std::process::ExitCode;
 
 use clap::Args;
 use harness::checkout;
+use specifications::released::{NOT_COMPARED, last_released};
 
 use crate::released;
 
@@ -25,6 +26,9 @@ pub(crate) fn run(options: &Options) -> anyhow::Result<ExitCode> {
     let root = checkout::root()?;
     if options.release {
         released::must_be_untagged(&root, env!("CARGO_PKG_VERSION"))?;
+    }
+    if last_released(&root)?.is_none() {
+        eprintln!("{NOT_COMPARED}");
     }
     if !options.check {
         specifications::write(&root, specifications::files(&root)?)?;
