@@ -17,10 +17,12 @@ use operation::Operation;
 /// How its authors describe the API; docs/api.md says what no machine needs.
 const DESCRIPTION: &str = "\
 Orders, accounts and sessions. Amounts are integers in minor units; times are RFC 3339 in UTC. \
-Every path with GET also has HEAD. Every error of the service is a problem document (RFC 9457): \
-compare its `type`. API Gateway's own errors (throttling, its time-out, bodies of more than 10 \
-MB) have only a `message`. A method that a path does not have is answered with 405 \
-(MethodNotAllowedProblem) and any other path with 404.";
+Every error of the service is a problem document (RFC 9457): compare its `type`. API Gateway's own \
+errors (throttling, its time-out, bodies of more than 10 MB) have only a `message`. Every path with \
+GET also has HEAD, which is answered as GET with the same status and headers and without content; \
+HEAD has no operations here, so that generated clients do not have each of GET twice. A method that \
+a path does not have is answered with 405, `Allow` and a problem document, as the response \
+MethodNotAllowed describes; no operation refers to it. Any other path is answered with 404.";
 
 /// The document.
 pub fn document() -> Value {
@@ -29,6 +31,8 @@ pub fn document() -> Value {
     let problem = schemas.response::<contracts::problem::Problem>();
     let mut paths: Map<String, Value> = Map::new();
     let mut responses: Map<String, Value> = Map::new();
+    let not_allowed = problems::method_not_allowed();
+    responses.extend(not_allowed.name().map(|name| (name, not_allowed.to_value())));
     for operation in &operations {
         responses.extend(operation.problem_responses());
         let path = paths.entry(operation.path).or_insert_with(|| json!({}));

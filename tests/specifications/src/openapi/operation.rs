@@ -2,9 +2,9 @@
 
 use http::{Method, StatusCode};
 use serde_json::{Map, Value, json};
-use web::ProblemKind;
+use web::{Problem, ProblemKind};
 
-use super::problems::{self, ProblemResponse};
+use super::problems::{self, Example, ProblemResponse};
 use super::reusable::{self, Parameter};
 
 /// Who may send a request.
@@ -50,42 +50,58 @@ pub(super) struct Operation {
     pub(super) parameters: Vec<Parameter>,
     pub(super) body: Option<Body>,
     pub(super) success: Success,
-    /// The problems of this route alone. Those of tokens, bodies, headers and parameters follow
-    /// from the members above, and any request can fail with 500 and 503.
-    pub(super) problems: &'static [ProblemKind],
+    /// The problems of this route alone, in its own words. The usual ones of tokens, bodies, headers
+    /// and parameters follow from the members above, and any request can fail with 500 and 503: they
+    /// are here where this route has other words for them.
+    pub(super) problems: Vec<Problem>,
 }
 
 impl Operation {
-    /// Every kind of problem that it can answer with, in the order of the code's list.
-    fn kinds(&self) -> Vec<ProblemKind> {
+    /// The kinds of problems that follow from what it is.
+    fn usual_kinds(&self) -> Vec<ProblemKind> {
         use ProblemKind::{
             BodyTooLarge, InvalidHeader, InvalidParameter, MalformedJson, Unauthorized,
             UnsupportedMediaType, Validation,
         };
         let mut kinds = vec![ProblemKind::Unavailable, ProblemKind::Internal];
-        kinds.extend(self.problems);
         if self.body.is_some() {
             kinds.extend([MalformedJson, BodyTooLarge, UnsupportedMediaType, Validation]);
         }
         if self.access != Access::Anyone {
             kinds.push(Unauthorized);
         }
-        if self.parameters.contains(&Parameter::IdempotencyKey) {
+        if self.parameters.iter().any(|parameter| parameter.is_checked_header()) {
             kinds.push(InvalidHeader);
         }
         if self.parameters.iter().any(|parameter| parameter.is_checked_in_query()) {
             kinds.push(InvalidParameter);
         }
-        ProblemKind::ALL.into_iter().filter(|kind| kinds.contains(kind)).collect()
+        kinds
+    }
+
+    /// Every problem that it can answer with, in the order of the code's list of kinds.
+    fn examples(&self) -> Vec<Example> {
+        let own: Vec<Example> = self.problems.iter().map(Example::from).collect();
+        let usual = self.usual_kinds();
+        let mut examples = Vec::new();
+        for kind in ProblemKind::ALL {
+            let before = examples.len();
+            examples.extend(own.iter().filter(|example| example.kind == kind).cloned());
+            if examples.len() == before && usual.contains(&kind) {
+                examples.push(Example::usual(kind));
+            }
+        }
+        examples
     }
 
     fn problems(&self) -> Vec<ProblemResponse> {
-        problems::responses(&self.kinds(), self.body.is_some())
+        problems::responses(&self.examples(), self.body.is_some())
     }
 
     /// The components that its answers refer to, by name.
     pub(super) fn problem_responses(&self) -> impl Iterator<Item = (String, Value)> {
-        self.problems().into_iter().map(|response| (response.name(), response.to_value()))
+        let responses = self.problems().into_iter();
+        responses.filter_map(|response| Some((response.name()?, response.to_value())))
     }
 
     /// The operation in the document.
@@ -93,8 +109,11 @@ impl Operation {
         let mut responses = Map::new();
         responses.insert(self.success.status.as_str().to_owned(), self.success.to_value());
         for problem in self.problems() {
-            let reference = json!({"$ref": format!("#/components/responses/{}", problem.name())});
-            responses.insert(problem.status().as_str().to_owned(), reference);
+            let response = match problem.name() {
+                Some(name) => json!({"$ref": format!("#/components/responses/{name}")}),
+                None => problem.to_value(),
+            };
+            responses.insert(problem.status().as_str().to_owned(), response);
         }
         let mut operation = json!({
             "operationId": self.id,

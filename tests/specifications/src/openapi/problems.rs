@@ -1,4 +1,4 @@
-//! The problem documents: a schema, an example and the answers of each kind.
+//! The problem documents: a schema and the usual example of each kind, and the answers with them.
 
 use contracts::problem::MEDIA_TYPE;
 use http::{Method, StatusCode};
@@ -45,17 +45,52 @@ pub(super) fn schemas(problem: &Value) -> Map<String, Value> {
     schemas
 }
 
-/// An example of each kind, as the service writes it.
+/// An example of a problem, as the service writes it.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Example {
+    pub(super) kind: ProblemKind,
+    document: Value,
+}
+
+impl From<&Problem> for Example {
+    fn from(problem: &Problem) -> Self {
+        let document = json!(problem.to_document("JKJaXmPLvHcESHA="));
+        Self { kind: problem.kind(), document }
+    }
+}
+
+impl Example {
+    /// The one that operations of a kind share.
+    pub(super) fn usual(kind: ProblemKind) -> Self {
+        Self::from(&usual(kind))
+    }
+
+    fn is_usual(&self) -> bool {
+        *self == Self::usual(self.kind)
+    }
+
+    fn to_value(&self) -> Value {
+        json!({"summary": self.kind.title(), "value": self.document})
+    }
+
+    /// In an answer: the shared one is referred to.
+    fn reference_or_value(&self) -> Value {
+        if self.is_usual() {
+            json!({"$ref": format!("#/components/examples/{}", self.kind.slug())})
+        } else {
+            self.to_value()
+        }
+    }
+}
+
+/// The usual example of each kind.
 pub(super) fn examples() -> Map<String, Value> {
-    let example = |kind: ProblemKind| {
-        let document = problem(kind).to_document("JKJaXmPLvHcESHA=");
-        (kind.slug().to_owned(), json!({"summary": kind.title(), "value": document}))
-    };
+    let example = |kind: ProblemKind| (kind.slug().to_owned(), Example::usual(kind).to_value());
     ProblemKind::ALL.into_iter().map(example).collect()
 }
 
-/// A problem of a kind with a text that the service has.
-fn problem(kind: ProblemKind) -> Problem {
+/// A problem of a kind, in the words that most operations have for it.
+pub(super) fn usual(kind: ProblemKind) -> Problem {
     use ProblemKind as Kind;
     let detail = match kind {
         Kind::MalformedJson => "The body is empty. Send JSON.",
@@ -67,9 +102,7 @@ fn problem(kind: ProblemKind) -> Problem {
         Kind::Unauthorized => {
             "Log in and send the access token as `Authorization: Bearer <token>`."
         }
-        Kind::Forbidden => {
-            "The body's user_id is not the token's user. Leave it out, or log in as that user."
-        }
+        Kind::Forbidden => "Send the request to the public address of this service.",
         Kind::NotFound => "You have no order with this ID.",
         Kind::MethodNotAllowed => return Problem::method_not_allowed(&[Method::GET, Method::HEAD]),
         Kind::Conflict => "The order was rejected, so it cannot be cancelled.",
@@ -78,10 +111,8 @@ fn problem(kind: ProblemKind) -> Problem {
             "Send JSON as `Content-Type: application/json`, without a Content-Encoding."
         }
         Kind::Validation => {
-            let pointer = Pointer::root().member("items").element(0).member("quantity");
-            let detail = "The body breaks a rule. See `errors` for what to change and where.";
-            return Problem::validation(detail)
-                .with_fault(pointer, "the quantity of one product must be from 1 to 999");
+            return Problem::validation("The body does not have the form that this path expects.")
+                .with_fault(Pointer::root(), "must be an object");
         }
         Kind::IdempotencyKeyReused => {
             "The Idempotency-Key was used for a different request. Send the same body again, or use a \
@@ -108,13 +139,14 @@ fn gateway_message(status: StatusCode) -> &'static str {
 /// The answer with one status of an operation.
 pub(super) struct ProblemResponse {
     status: StatusCode,
-    kinds: Vec<ProblemKind>,
+    /// In the order of their kinds.
+    examples: Vec<Example>,
     /// Whether API Gateway answers with this status too.
     gateway: bool,
 }
 
-/// The answers with these kinds of problems, one for each status, and API Gateway's own.
-pub(super) fn responses(kinds: &[ProblemKind], has_body: bool) -> Vec<ProblemResponse> {
+/// The answers with these problems, one for each status, and API Gateway's own.
+pub(super) fn responses(examples: &[Example], has_body: bool) -> Vec<ProblemResponse> {
     let mut gateway = vec![
         StatusCode::TOO_MANY_REQUESTS,
         StatusCode::INTERNAL_SERVER_ERROR,
@@ -123,15 +155,22 @@ pub(super) fn responses(kinds: &[ProblemKind], has_body: bool) -> Vec<ProblemRes
     if has_body {
         gateway.push(StatusCode::PAYLOAD_TOO_LARGE);
     }
-    let mut statuses: Vec<_> =
-        kinds.iter().map(|kind| kind.status()).chain(gateway.clone()).collect();
+    let own = examples.iter().map(|example| example.kind.status());
+    let mut statuses: Vec<_> = own.chain(gateway.clone()).collect();
     statuses.sort();
     statuses.dedup();
     let response = |status| {
-        let kinds = kinds.iter().copied().filter(|kind| kind.status() == status).collect();
-        ProblemResponse { status, kinds, gateway: gateway.contains(&status) }
+        let with_it = examples.iter().filter(|example| example.kind.status() == status);
+        let gateway = gateway.contains(&status);
+        ProblemResponse { status, examples: with_it.cloned().collect(), gateway }
     };
     statuses.into_iter().map(response).collect()
+}
+
+/// The answer to a method that a path does not have, which is no operation's.
+pub(super) fn method_not_allowed() -> ProblemResponse {
+    let example = Example::usual(ProblemKind::MethodNotAllowed);
+    ProblemResponse { status: example.kind.status(), examples: vec![example], gateway: false }
 }
 
 impl ProblemResponse {
@@ -139,38 +178,56 @@ impl ProblemResponse {
         self.status
     }
 
-    /// Its name in the components.
-    pub(super) fn name(&self) -> String {
-        let mut names: Vec<String> = self.kinds.iter().map(|kind| name(*kind)).collect();
+    fn kinds(&self) -> Vec<ProblemKind> {
+        let mut kinds: Vec<_> = self.examples.iter().map(|example| example.kind).collect();
+        kinds.dedup();
+        kinds
+    }
+
+    /// Its name in the components, if other operations can answer with the same: if it has the
+    /// usual example of each kind and no other.
+    pub(super) fn name(&self) -> Option<String> {
+        let mut names: Vec<String> = self.kinds().into_iter().map(name).collect();
+        if names.len() < self.examples.len() || !self.examples.iter().all(Example::is_usual) {
+            return None;
+        }
         if names.is_empty() {
             names.push("Throttled".to_owned());
         }
-        names.join("Or")
+        Some(names.join("Or"))
     }
 
-    /// Its form in the components.
+    /// The examples by name. The second one of a kind has a number.
+    fn named_examples(&self) -> Map<String, Value> {
+        let mut named = Map::new();
+        for example in &self.examples {
+            let slug = example.kind.slug();
+            let numbered = (2..).map(|number| format!("{slug}-{number}"));
+            let mut names = std::iter::once(slug.to_owned()).chain(numbered);
+            if let Some(name) = names.find(|name| !named.contains_key(name)) {
+                named.insert(name, example.reference_or_value());
+            }
+        }
+        named
+    }
+
+    /// Its form in the components or in an operation.
     pub(super) fn to_value(&self) -> Value {
         let mut content = Map::new();
-        let mut titles: Vec<&str> = self.kinds.iter().map(|kind| kind.title()).collect();
-        if !self.kinds.is_empty() {
+        let kinds = self.kinds();
+        let mut titles: Vec<&str> = kinds.iter().map(|kind| kind.title()).collect();
+        if !kinds.is_empty() {
             let reference = |kind: &ProblemKind| {
                 let component = format!("#/components/schemas/{}Problem", name(*kind));
                 json!({"$ref": component})
             };
-            let mut references: Vec<Value> = self.kinds.iter().map(reference).collect();
+            let mut references: Vec<Value> = kinds.iter().map(reference).collect();
             let schema = match references.len() {
                 1 => references.remove(0),
                 _ => json!({"oneOf": references}),
             };
-            let examples: Map<String, Value> = self
-                .kinds
-                .iter()
-                .map(|kind| {
-                    let reference = format!("#/components/examples/{}", kind.slug());
-                    (kind.slug().to_owned(), json!({"$ref": reference}))
-                })
-                .collect();
-            content.insert(MEDIA_TYPE.to_owned(), json!({"schema": schema, "examples": examples}));
+            let body = json!({"schema": schema, "examples": self.named_examples()});
+            content.insert(MEDIA_TYPE.to_owned(), body);
         }
         if self.gateway {
             let schema = json!({"$ref": "#/components/schemas/GatewayError"});
@@ -181,6 +238,7 @@ impl ProblemResponse {
         }
         let headers = match self.status {
             StatusCode::UNAUTHORIZED => ["WWW-Authenticate"].as_slice(),
+            StatusCode::METHOD_NOT_ALLOWED => &["Allow"],
             StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE => &["Retry-After"],
             _ => &[],
         };

@@ -9,6 +9,7 @@ use serde_json::{Map, Value, json};
 pub(super) enum Parameter {
     OrderId,
     IdempotencyKey,
+    CancelIdempotencyKey,
     Traceparent,
     Limit,
     Cursor,
@@ -16,9 +17,10 @@ pub(super) enum Parameter {
 }
 
 impl Parameter {
-    const ALL: [Self; 6] = [
+    const ALL: [Self; 7] = [
         Self::OrderId,
         Self::IdempotencyKey,
+        Self::CancelIdempotencyKey,
         Self::Traceparent,
         Self::Limit,
         Self::Cursor,
@@ -28,6 +30,11 @@ impl Parameter {
     /// Whether it is in the query, where a value that is wrong is answered with 400.
     pub(super) fn is_checked_in_query(self) -> bool {
         matches!(self, Self::Limit | Self::Cursor | Self::Status)
+    }
+
+    /// Whether it is a header of which a wrong value is answered with 400.
+    pub(super) fn is_checked_header(self) -> bool {
+        matches!(self, Self::IdempotencyKey | Self::CancelIdempotencyKey)
     }
 
     pub(super) fn reference(self) -> Value {
@@ -43,20 +50,16 @@ impl Parameter {
                 "description": "The order, as the answer to its creation names it",
                 "schema": {"type": "string", "format": "uuid"},
             }),
-            Self::IdempotencyKey => json!({
-                "name": "Idempotency-Key",
-                "in": "header",
-                "description": "A new random text for each order, such as a UUID. The same request \
-                    under the same key creates no second order, and settles what became of the first. \
-                    No comma, because API Gateway joins two headers by one.",
-                "schema": {
-                    "type": "string",
-                    "minLength": 1,
-                    "maxLength": IdempotencyKey::LENGTH_MAX,
-                    "pattern": "^[!-+\\--~]+$",
-                },
-                "example": "8e03978e-40d5-43e8-bc93-6894a57f9324",
-            }),
+            Self::IdempotencyKey => idempotency_key(
+                "A new random text for each order, such as a UUID. The same request under the same \
+                 key creates no second order, and settles what became of the first. No comma, \
+                 because API Gateway joins two headers by one.",
+            ),
+            Self::CancelIdempotencyKey => idempotency_key(
+                "Of no effect, for clients that send one with every request: a cancel may be sent \
+                 again without one. No comma, because API Gateway joins two headers by one; a key \
+                 that is not valid is refused.",
+            ),
             Self::Traceparent => json!({
                 "name": "traceparent",
                 "in": "header",
@@ -93,6 +96,21 @@ impl Parameter {
     }
 }
 
+fn idempotency_key(description: &str) -> Value {
+    json!({
+        "name": "Idempotency-Key",
+        "in": "header",
+        "description": description,
+        "schema": {
+            "type": "string",
+            "minLength": 1,
+            "maxLength": IdempotencyKey::LENGTH_MAX,
+            "pattern": "^[!-+\\--~]+$",
+        },
+        "example": "8e03978e-40d5-43e8-bc93-6894a57f9324",
+    })
+}
+
 pub(super) fn parameters() -> Map<String, Value> {
     let named = |parameter: Parameter| (format!("{parameter:?}"), parameter.to_value());
     Parameter::ALL.into_iter().map(named).collect()
@@ -110,6 +128,13 @@ pub(super) fn header_references(names: &[&str]) -> Map<String, Value> {
 
 pub(super) fn headers() -> Value {
     json!({
+        "Allow": {
+            "description": "The methods that the path has (RFC 9110, section 10.2.1), with commas \
+                between them",
+            "required": true,
+            "schema": {"type": "string"},
+            "example": "GET, HEAD",
+        },
         "Cache-Control": {
             "description": "`no-store`, but for the public keys",
             "schema": {"type": "string"},

@@ -6,10 +6,15 @@ use contracts::user::{
 };
 use http::{Method, StatusCode};
 use serde_json::json;
-use web::ProblemKind;
+use web::ProblemKind::{
+    Forbidden, InvalidMailToken, InvalidParameter, NotConfigured, TooManyRequests,
+};
+use web::problem::RETRY_AFTER_DEFAULT;
+use web::{Pointer, Problem};
 
 use super::{next_page, none};
 use crate::openapi::operation::{Access, Body, Operation, Success};
+use crate::openapi::problems::usual;
 use crate::openapi::reusable::Parameter;
 use crate::schemas::Schemas;
 
@@ -26,6 +31,24 @@ pub(super) fn all(schemas: &mut Schemas) -> Vec<Operation> {
         ask_to_reset(schemas),
         reset_password(schemas),
     ]
+}
+
+const INVALID_ACCOUNT: &str = "The account data breaks a rule. Correct it and send it again.";
+const UNCHANGED_PASSWORD: &str = "The password was not changed. Correct the body and try again.";
+const UNCHANGED_ADDRESS: &str = "The address was not changed. Correct the body and try again.";
+const TOO_MANY_MAILS: &str = "Too many mails were requested. Try again later.";
+
+const INVALID_EMAIL: &str = "must be an e-mail address of at most 254 bytes";
+const COMMON_PASSWORD: &str = "is among the most used passwords; choose another";
+const WRONG_PASSWORD: &str = "is not the account's password";
+
+/// A body of which one member breaks a rule.
+fn invalid(detail: &str, member: &str, fault: &str) -> Problem {
+    Problem::validation(detail).with_fault(Pointer::root().member(member), fault)
+}
+
+fn too_many(detail: &str) -> Problem {
+    Problem::too_many_requests(detail, RETRY_AFTER_DEFAULT)
 }
 
 fn register(schemas: &mut Schemas) -> Operation {
@@ -60,7 +83,15 @@ fn register(schemas: &mut Schemas) -> Operation {
                 },
             }),
         },
-        problems: &[ProblemKind::Forbidden, ProblemKind::Conflict, ProblemKind::TooManyRequests],
+        problems: vec![
+            usual(Forbidden),
+            Problem::conflict(
+                "This address already has an account. Log in, or use another address.",
+            ),
+            invalid(INVALID_ACCOUNT, "email", INVALID_EMAIL),
+            invalid(INVALID_ACCOUNT, "password", COMMON_PASSWORD),
+            too_many("There were too many registrations from your network. Try again later."),
+        ],
     }
 }
 
@@ -88,7 +119,7 @@ fn show(schemas: &mut Schemas) -> Operation {
             headers: &[],
             links: none(),
         },
-        problems: &[],
+        problems: Vec::new(),
     }
 }
 
@@ -115,7 +146,15 @@ fn delete(schemas: &mut Schemas) -> Operation {
             headers: &[],
             links: none(),
         },
-        problems: &[ProblemKind::Forbidden, ProblemKind::TooManyRequests],
+        problems: vec![
+            usual(Forbidden),
+            invalid(
+                "The account was not deleted. Correct the password and try again.",
+                "current_password",
+                WRONG_PASSWORD,
+            ),
+            usual(TooManyRequests),
+        ],
     }
 }
 
@@ -145,7 +184,12 @@ fn change_password(schemas: &mut Schemas) -> Operation {
             headers: &[],
             links: none(),
         },
-        problems: &[ProblemKind::Forbidden, ProblemKind::TooManyRequests],
+        problems: vec![
+            usual(Forbidden),
+            invalid(UNCHANGED_PASSWORD, "current_password", WRONG_PASSWORD),
+            invalid(UNCHANGED_PASSWORD, "new_password", COMMON_PASSWORD),
+            usual(TooManyRequests),
+        ],
     }
 }
 
@@ -175,7 +219,10 @@ fn list_activity(schemas: &mut Schemas) -> Operation {
             headers: &[],
             links: next_page("listActivity", &[]),
         },
-        problems: &[],
+        problems: vec![Problem::new(
+            InvalidParameter,
+            "Send the previous page's `next_cursor` as `cursor`, or leave `cursor` out.",
+        )],
     }
 }
 
@@ -204,11 +251,11 @@ fn ask_to_confirm() -> Operation {
         parameters: vec![Parameter::Traceparent],
         body: None,
         success: accepted("The mail is asked for"),
-        problems: &[
-            ProblemKind::Forbidden,
-            ProblemKind::Conflict,
-            ProblemKind::TooManyRequests,
-            ProblemKind::NotConfigured,
+        problems: vec![
+            usual(Forbidden),
+            Problem::conflict("The address is confirmed already, so no mail was sent."),
+            too_many(TOO_MANY_MAILS),
+            usual(NotConfigured),
         ],
     }
 }
@@ -234,10 +281,13 @@ fn ask_to_change(schemas: &mut Schemas) -> Operation {
             examples: vec![("change", "Another address", change)],
         }),
         success: accepted("The mail is asked for"),
-        problems: &[
-            ProblemKind::Forbidden,
-            ProblemKind::TooManyRequests,
-            ProblemKind::NotConfigured,
+        problems: vec![
+            usual(Forbidden),
+            invalid(UNCHANGED_ADDRESS, "current_password", WRONG_PASSWORD),
+            invalid(UNCHANGED_ADDRESS, "email", INVALID_EMAIL),
+            too_many(TOO_MANY_MAILS),
+            usual(TooManyRequests),
+            usual(NotConfigured),
         ],
     }
 }
@@ -250,8 +300,8 @@ fn confirm_email(schemas: &mut Schemas) -> Operation {
         tag: "accounts",
         summary: "Confirms an address with a mailed token",
         description: "The one that the account has, or the one that was asked for, which then is the \
-            account's. A token that is wrong, too old, used or of another purpose is answered with \
-            400.",
+            account's. A token that is wrong, too old or of another purpose is answered with 400; a \
+            used one with 204 while its address is the account's and confirmed, else with 400.",
         access: Access::Anyone,
         parameters: vec![Parameter::Traceparent],
         body: Some(Body {
@@ -259,11 +309,7 @@ fn confirm_email(schemas: &mut Schemas) -> Operation {
             examples: vec![("token", "The token of the mail", json!({"token": TOKEN}))],
         }),
         success: done("The address is confirmed"),
-        problems: &[
-            ProblemKind::InvalidMailToken,
-            ProblemKind::Forbidden,
-            ProblemKind::NotConfigured,
-        ],
+        problems: vec![usual(InvalidMailToken), usual(Forbidden), usual(NotConfigured)],
     }
 }
 
@@ -282,10 +328,15 @@ fn ask_to_reset(schemas: &mut Schemas) -> Operation {
             examples: vec![("address", "An address", json!({"email": "jo@example.com"}))],
         }),
         success: accepted("If the address has an account, a mail follows"),
-        problems: &[
-            ProblemKind::Forbidden,
-            ProblemKind::TooManyRequests,
-            ProblemKind::NotConfigured,
+        problems: vec![
+            usual(Forbidden),
+            invalid(
+                "No mail was requested. Correct the body and try again.",
+                "email",
+                INVALID_EMAIL,
+            ),
+            too_many(TOO_MANY_MAILS),
+            usual(NotConfigured),
         ],
     }
 }
@@ -307,10 +358,15 @@ fn reset_password(schemas: &mut Schemas) -> Operation {
             examples: vec![("reset", "A new password", reset)],
         }),
         success: done("The password is changed"),
-        problems: &[
-            ProblemKind::InvalidMailToken,
-            ProblemKind::Forbidden,
-            ProblemKind::NotConfigured,
+        problems: vec![
+            usual(InvalidMailToken),
+            usual(Forbidden),
+            invalid(
+                "The password was not changed. Choose another one.",
+                "new_password",
+                COMMON_PASSWORD,
+            ),
+            usual(NotConfigured),
         ],
     }
 }

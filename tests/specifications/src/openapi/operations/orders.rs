@@ -4,10 +4,13 @@ use contracts::order::{CreateOrder, Order, OrderPage};
 use contracts::product::ProductPage;
 use http::{Method, StatusCode};
 use serde_json::{Value, json};
-use web::ProblemKind;
+use web::ProblemKind::{IdempotencyKeyReused, NotFound, Unavailable};
+use web::problem::RETRY_AFTER_DEFAULT;
+use web::{Pointer, Problem};
 
 use super::next_page;
 use crate::openapi::operation::{Access, Body, Operation, Success};
+use crate::openapi::problems::usual;
 use crate::openapi::reusable::Parameter;
 use crate::schemas::Schemas;
 
@@ -45,6 +48,33 @@ fn order(history: &[&str]) -> Value {
     })
 }
 
+fn unavailable(detail: &str) -> Problem {
+    Problem::unavailable(RETRY_AFTER_DEFAULT).with_detail(detail)
+}
+
+/// The problems of a request that creates no order, or perhaps one.
+fn not_created() -> Vec<Problem> {
+    let quantity = Pointer::root().member("items").element(0).member("quantity");
+    let open = unavailable(
+        "It is not yet known whether the order was created. Try again with the same \
+         Idempotency-Key, or look the order up in a few seconds.",
+    );
+    let open = match ORDER_ID.parse() {
+        Ok(order_id) => open.with_order_id(order_id),
+        Err(_not_an_identifier) => open,
+    };
+    vec![
+        Problem::forbidden(
+            "The body's user_id is not the token's user. Leave it out, or log in as that user.",
+        ),
+        Problem::validation("The body breaks a rule. See `errors` for what to change and where.")
+            .with_fault(quantity, "the quantity of one product must be from 1 to 999"),
+        usual(IdempotencyKeyReused),
+        unavailable("The order was not created. Try again later."),
+        open,
+    ]
+}
+
 fn create(schemas: &mut Schemas) -> Operation {
     let two =
         json!({"items": [{"product_id": 1, "quantity": 2}, {"product_id": 3, "quantity": 1}]});
@@ -79,7 +109,7 @@ fn create(schemas: &mut Schemas) -> Operation {
                 },
             }),
         },
-        problems: &[ProblemKind::Forbidden, ProblemKind::IdempotencyKeyReused],
+        problems: not_created(),
     }
 }
 
@@ -107,7 +137,7 @@ fn list(schemas: &mut Schemas) -> Operation {
             headers: &[],
             links: next_page("listOrders", &["status"]),
         },
-        problems: &[],
+        problems: Vec::new(),
     }
 }
 
@@ -134,7 +164,7 @@ fn show(schemas: &mut Schemas) -> Operation {
                 },
             }),
         },
-        problems: &[ProblemKind::NotFound],
+        problems: vec![usual(NotFound)],
     }
 }
 
@@ -149,7 +179,11 @@ fn cancel(schemas: &mut Schemas) -> Operation {
             cancelled already is answered with 200 as it is, so a cancel may be sent again. It needs \
             no body.",
         access: Access::User,
-        parameters: vec![Parameter::OrderId, Parameter::IdempotencyKey, Parameter::Traceparent],
+        parameters: vec![
+            Parameter::OrderId,
+            Parameter::CancelIdempotencyKey,
+            Parameter::Traceparent,
+        ],
         body: None,
         success: Success {
             status: StatusCode::OK,
@@ -166,7 +200,12 @@ fn cancel(schemas: &mut Schemas) -> Operation {
                 },
             }),
         },
-        problems: &[ProblemKind::NotFound, ProblemKind::Conflict],
+        problems: vec![
+            usual(NotFound),
+            Problem::conflict("The order was rejected, so it cannot be cancelled."),
+            usual(Unavailable),
+            unavailable("It is not yet known whether the order was cancelled. Try again."),
+        ],
     }
 }
 
@@ -195,6 +234,6 @@ fn products(schemas: &mut Schemas) -> Operation {
             headers: &[],
             links: next_page("listProducts", &[]),
         },
-        problems: &[],
+        problems: Vec::new(),
     }
 }

@@ -4,6 +4,8 @@ use contracts::health::Health;
 use contracts::login::JsonWebKeySet;
 use http::{Method, StatusCode};
 use serde_json::{Value, json};
+use web::Problem;
+use web::problem::RETRY_AFTER_DEFAULT;
 
 use super::none;
 use crate::openapi::operation::{Access, Operation, Success};
@@ -25,6 +27,7 @@ pub(super) fn all(schemas: &mut Schemas) -> Vec<Operation> {
         id: "showHealth",
         summary: "Answers while the function runs",
         description: "It looks at nothing else.",
+        problems: Vec::new(),
     };
     let ready = Route {
         path: "/health/ready",
@@ -32,12 +35,17 @@ pub(super) fn all(schemas: &mut Schemas) -> Vec<Operation> {
         summary: "Says whether orders can be created",
         description: "`degraded` with reasons while events may be late, and 503 while no order can \
             be created.",
+        problems: vec![
+            Problem::unavailable(RETRY_AFTER_DEFAULT)
+                .with_detail("No order can be created: a table that orders need can't be read."),
+        ],
     };
     let published = Route {
         path: "/.well-known/jwks.json",
         id: "listPublicKeys",
         summary: "Lists the keys that verify access tokens",
         description: "A JSON Web Key Set (RFC 7517), to be cached as `Cache-Control` says",
+        problems: Vec::new(),
     };
     vec![
         lives.operation((schemas.response::<Health>(), json!({"status": "ok"}))),
@@ -52,6 +60,7 @@ struct Route {
     id: &'static str,
     summary: &'static str,
     description: &'static str,
+    problems: Vec<Problem>,
 }
 
 impl Route {
@@ -73,7 +82,7 @@ impl Route {
                 headers: &[],
                 links: none(),
             },
-            problems: &[],
+            problems: self.problems,
         }
     }
 }

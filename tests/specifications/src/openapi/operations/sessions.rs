@@ -3,10 +3,13 @@
 use contracts::login::{Login, Logout, Refresh, Tokens};
 use http::{Method, StatusCode};
 use serde_json::{Value, json};
-use web::ProblemKind;
+use web::Problem;
+use web::ProblemKind::{Forbidden, TooManyRequests};
+use web::problem::RETRY_AFTER_DEFAULT;
 
 use super::none;
 use crate::openapi::operation::{Access, Body, Operation, Success};
+use crate::openapi::problems::usual;
 use crate::openapi::reusable::Parameter;
 use crate::schemas::Schemas;
 
@@ -41,6 +44,10 @@ fn newest() -> Value {
     json!({"refresh_token": "$response.body#/refresh_token"})
 }
 
+fn too_many(detail: &str) -> Problem {
+    Problem::too_many_requests(detail, RETRY_AFTER_DEFAULT)
+}
+
 fn log_in(schemas: &mut Schemas) -> Operation {
     let demo = json!({"email": "demo@example.com", "password": "correct-horse-battery-staple"});
     Operation {
@@ -58,10 +65,11 @@ fn log_in(schemas: &mut Schemas) -> Operation {
             examples: vec![("demo", "The demo user that `cargo xtask up` creates", demo)],
         }),
         success: tokens(schemas),
-        problems: &[
-            ProblemKind::Unauthorized,
-            ProblemKind::Forbidden,
-            ProblemKind::TooManyRequests,
+        problems: vec![
+            Problem::unauthorized("The e-mail address or the password is wrong. Check both."),
+            usual(Forbidden),
+            usual(TooManyRequests),
+            too_many("There were too many logins to this account. Try again later."),
         ],
     }
 }
@@ -82,10 +90,17 @@ fn refresh(schemas: &mut Schemas) -> Operation {
             examples: vec![("newest", "The newest refresh token of a session", refresh_example())],
         }),
         success: tokens(schemas),
-        problems: &[
-            ProblemKind::Unauthorized,
-            ProblemKind::Forbidden,
-            ProblemKind::TooManyRequests,
+        problems: vec![
+            Problem::unauthorized("The refresh token is not valid. Log in again."),
+            usual(Forbidden),
+            too_many(
+                "Too many refresh tokens of this account were exchanged. Try again later with the \
+                 same token.",
+            ),
+            Problem::unavailable(RETRY_AFTER_DEFAULT).with_detail(
+                "The service can't answer at the moment. Try again later with the same token; if \
+                 that is refused, log in again.",
+            ),
         ],
     }
 }
@@ -119,6 +134,12 @@ fn log_out(schemas: &mut Schemas) -> Operation {
             headers: &[],
             links: none(),
         },
-        problems: &[ProblemKind::Forbidden],
+        problems: vec![
+            usual(Forbidden),
+            Problem::validation(
+                "Send either the `refresh_token` of the session to end, or `everywhere` as true \
+                 with an access token.",
+            ),
+        ],
     }
 }
