@@ -244,7 +244,11 @@ fn dead_letter() -> Value {
             },
             "required": [REASON, ATTEMPTS, FIRST_FAILED_AT],
         },
-        "bindings": binding(json!({"keys": [format!("$message.header#/{EVENT_ID}")]})),
+        "bindings": binding(json!({
+            "keys": [format!("$message.header#/{EVENT_ID}")],
+            "otherKeys": "Where no event could be read: the identifier of the message that was given \
+                up, as the tables name its letter",
+        })),
     })
 }
 

@@ -1,5 +1,8 @@
 //! Converts events to messages of the client.
 
+#[cfg(test)]
+mod documented;
+
 use application::ports::{DeadLetter, HalfMessage};
 use contracts::message::{
     AGGREGATE, AGGREGATE_VERSION, ATTEMPTS, DEADLINE_MS, EVENT_ID, FIRST_FAILED_AT, HANDLER,
