@@ -30,7 +30,8 @@ pub(crate) struct Options {
     #[arg(long, value_name = "ID", group = "which")]
     order: Option<OrderId>,
     /// The events of this user's account and of its orders; with --order, of that order alone.
-    /// Sessions and mails are found by --event or by --since.
+    /// Those of its sessions and mails are not among them, because their keys do not name the user:
+    /// --event or --since finds them.
     #[arg(long, value_name = "ID", group = "which")]
     user: Option<UserId>,
     /// Only this event. Without --order and --user, both tables are read until it is found.
@@ -104,6 +105,12 @@ async fn some(
         eprintln!("dry run: {count} events of {of} aggregates, nothing was sent");
     } else {
         eprintln!("{count} events of {of} aggregates are on their topic again");
+    }
+    if options.user.is_some() && options.order.is_none() && options.event.is_none() {
+        eprintln!(
+            "the events of the user's sessions and mails are not among them; --event or --since \
+             finds them"
+        );
     }
     if newer > 0 {
         eprintln!("{newer} were raised by newer code, and this version cannot send them");
