@@ -285,8 +285,8 @@ fn ask_to_change(schemas: &mut Schemas) -> Operation {
             usual(Forbidden),
             invalid(UNCHANGED_ADDRESS, "current_password", WRONG_PASSWORD),
             invalid(UNCHANGED_ADDRESS, "email", INVALID_EMAIL),
-            too_many(TOO_MANY_MAILS),
             usual(TooManyRequests),
+            too_many(TOO_MANY_MAILS),
             usual(NotConfigured),
         ],
     }
