@@ -26,7 +26,7 @@ pub(super) async fn checks(root: &Path) -> anyhow::Result<Vec<Check>> {
         .collect();
     let last = last_released(root)?;
     if last.is_none() {
-        eprintln!("{NOT_COMPARED}: docs/openapi.yaml may change in any way");
+        eprintln!("{NOT_COMPARED}, so docs/openapi.yaml may change in any way");
     }
     if !succeeds("go", &["version"]).await {
         eprintln!("`go` is missing, so docs/openapi.yaml is not compared with the last version");

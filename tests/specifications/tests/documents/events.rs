@@ -44,7 +44,7 @@ fn released_schemas() -> Vec<(String, EventType, Value)> {
     let released = released(&root()).unwrap();
     if released.is_empty() {
         // Unlike `eprintln!`, it is shown though the test succeeds.
-        writeln!(io::stderr(), "{NOT_COMPARED}: the schemas of events may change").unwrap();
+        writeln!(io::stderr(), "{NOT_COMPARED}, so the schemas of events may change").unwrap();
     }
     let parsed = stored(released, "schema.json").into_iter().map(|(version, event_type, text)| {
         (version, event_type, serde_json::from_str::<Value>(&text).unwrap())
