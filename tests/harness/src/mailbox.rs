@@ -130,8 +130,8 @@ async fn local_only(address: Ipv4Addr, request: Request, next: Next) -> Response
     }
 }
 
-/// Whether a peer is on this machine: who calls 0.0.0.0 comes from a loopback address, and who
-/// calls another address of its own machine comes from that address.
+/// Whether a peer is on this machine. A caller of 0.0.0.0 has a loopback address; a caller of
+/// another address of its own machine has that address.
 fn is_this_machine(peer: IpAddr, address: Ipv4Addr) -> bool {
     let peer = peer.to_canonical();
     peer.is_loopback() || peer == address

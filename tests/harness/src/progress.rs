@@ -58,8 +58,12 @@ impl Progress {
 
     /// Prints a first step on its own line, for a build that shows its own progress on the same
     /// stream.
-    #[expect(clippy::print_stderr, reason = "a program's progress goes there")]
     pub fn first(&self, what: &str) {
+        self.print(what);
+    }
+
+    #[expect(clippy::print_stderr, reason = "a program's progress goes there")]
+    fn print(&self, what: &str) {
         self.printed.set(Instant::now());
         eprintln!("[{:5.1} s] {what}", self.started.elapsed().as_secs_f64());
     }
@@ -73,7 +77,7 @@ impl Progress {
                 bar.reset_elapsed();
                 bar.set_message(what.to_owned());
             }
-            None => self.first(what),
+            None => self.print(what),
         }
     }
 
@@ -81,7 +85,7 @@ impl Progress {
     pub fn at(&self, what: &str) {
         match &self.bar {
             Some(bar) => bar.set_message(what.to_owned()),
-            None if self.printed.may_follow(Instant::now()) => self.first(what),
+            None if self.printed.may_follow(Instant::now()) => self.print(what),
             None => {}
         }
     }

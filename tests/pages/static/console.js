@@ -49,7 +49,8 @@ function render(view) {
   const [state] = story ? panels.stateOf(story) : [""];
   say(at("story-state"), story ? `${state} · ${span(story.took_ms)}` : "");
   // While many orders are created, the newest is another one with each snapshot: too much to announce.
-  const isRestless = chosen === null && Object.keys(faults.jobs).length > 0;
+  const creates = Object.values(faults.jobs).some((job) => job.startsWith("creating"));
+  const isRestless = chosen === null && creates;
   at("verdict").setAttribute("aria-live", isRestless ? "off" : "polite");
   say(at("verdict"), story ? panels.verdict(story) : "");
   show(diagram, story);

@@ -1,8 +1,9 @@
 //! Which versions were released, and so which one the contracts of the code are compared with.
 //!
 //! Where git has tags, a version was released if it has one. Where it has none, as in an archive of
-//! the sources or in a copy with a history of its own, every version was whose contracts are kept,
-//! except that of Cargo.toml: its folder may have been written a moment ago, from the same code.
+//! the sources or in a copy with a history of its own, every version with a folder here counts as
+//! released, except that of Cargo.toml: its folder may have been written a moment ago, from the same
+//! code.
 
 use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
@@ -146,7 +147,7 @@ mod tests {
         assert_eq!(released("1.1.0"), ["1.0.0"]);
         // It never became a release.
         assert_eq!(released("1.2.0"), ["1.0.0"]);
-        // A tag without contracts, from before they were kept, is none to compare with.
+        // Nothing is compared with a tag from before contracts were kept.
         git_in(root, &["tag", "v2.0.0"]);
         assert_eq!(released("2.0.0"), ["1.0.0"]);
 

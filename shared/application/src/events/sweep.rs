@@ -8,7 +8,7 @@
 //!    overlap don't send it twice; an event that was never sent counts as sent from then on,
 //! 2. **looked up** on its topic, unless no half message of it was ever sent, and
 //! 3. **sent** if it is not there, or has been there for so long that its message to us must be
-//!    lost.
+//!    lost. What was there before, as far as brokers said, is sent at most five times.
 //!
 //! Events that may be on no topic come before events that wait for their consumer. An incomplete
 //! answer counts as no answer for ten minutes, and then as "not there": a copy is allowed, a loss
@@ -63,7 +63,8 @@ const UNANSWERED_MAX: Duration = Duration::from_secs(10 * 60);
 /// and no delivery has reached a handler of ours. After each copy this time is twice as long.
 const REPUBLISH_AFTER: Duration = Duration::from_secs(75 * 60);
 
-/// How often an event that is on its topic is published again, before it is left to an operator.
+/// How often an event that is on its topic, or was found there before, is published again, before it
+/// is left to an operator.
 const COPIES_MAX: u32 = 5;
 
 /// How long an event waits before an operator is notified.
@@ -368,15 +369,11 @@ where
         }
         match self.is_published(event_id, entry.transaction_id, turn).await {
             Some(true) => self.wait_or_republish(stored, event_id, entry, turn).await,
+            Some(false) if entry.publication == Publication::Found => {
+                self.send_what_was_found(stored, event_id, entry, as_claimed, turn).await
+            }
             Some(false) => {
-                // What was found before and is not found now may be lost, or its broker may have
-                // lost the index that finds it. Then this is a copy, so such sends are counted.
-                let was_found = entry.publication == Publication::Found;
-                if was_found && entry.copies >= COPIES_MAX {
-                    return (as_claimed.clone(), given_up(event_id, entry));
-                }
-                let copies = entry.copies + u32::from(was_found);
-                let absent = PendingEvent { unanswered_since: None, copies, ..entry.clone() };
+                let absent = PendingEvent { unanswered_since: None, ..entry.clone() };
                 self.send(stored, event_id, absent, turn).await
             }
             None => self.wait_for_answer(stored, event_id, entry, turn).await,
@@ -409,6 +406,28 @@ where
         }
     }
 
+    /// What was found before and is not found now may be lost, or its broker may have lost the index
+    /// that finds it. Then it is a copy that is sent, so these are counted.
+    async fn send_what_was_found(
+        &self,
+        stored: &StoredAggregate,
+        event_id: EventId,
+        entry: &PendingEvent,
+        as_claimed: &PendingEvent,
+        turn: Turn<'_>,
+    ) -> (PendingEvent, EntryOutcome) {
+        if entry.copies >= COPIES_MAX {
+            return (as_claimed.clone(), given_up(event_id, entry));
+        }
+        // Only newer code can send it, so no copy is made.
+        if stored.event_type(event_id).is_err() {
+            return (as_claimed.clone(), EntryOutcome::Deferred);
+        }
+        let copies = entry.copies + 1;
+        let absent = PendingEvent { unanswered_since: None, copies, ..entry.clone() };
+        self.send(stored, event_id, absent, turn).await
+    }
+
     /// Without a complete answer, an event is sent after a while, each time after twice as long.
     async fn wait_for_answer(
         &self,
@@ -430,6 +449,10 @@ where
         }
         if entry.copies >= COPIES_MAX {
             return (waiting, given_up(event_id, entry));
+        }
+        // Only newer code can send it, so no copy is made.
+        if stored.event_type(event_id).is_err() {
+            return (waiting, EntryOutcome::Deferred);
         }
         let copy = PendingEvent { copies: entry.copies + 1, ..waiting };
         self.send(stored, event_id, copy, turn).await
@@ -624,7 +647,7 @@ fn given_up(event_id: EventId, entry: &PendingEvent) -> EntryOutcome {
     tracing::error!(
         %event_id,
         copies = entry.copies,
-        "an event was published as often as allowed, and no consumer of ours gets it"
+        "an event was published as often as allowed: no consumer of ours gets it, or brokers lose it"
     );
     EntryOutcome::GivenUp
 }

@@ -76,6 +76,8 @@ struct State<Message> {
     failing: HashMap<Source, Failing>,
     /// The most messages to ask for, of sources that have failed.
     limits: HashMap<Source, usize>,
+    /// The most messages that any caller asks for.
+    batch_max: usize,
     received: VecDeque<(Timestamp, Message)>,
     /// The failures that no caller has received yet.
     failures: VecDeque<Failure>,
@@ -93,11 +95,12 @@ impl<Message> Shared<Message> {
 }
 
 impl<Message: Send + 'static> Polls<Message> {
-    pub(crate) fn new(valid_for: Duration) -> Self {
+    pub(crate) fn new(valid_for: Duration, batch_max: usize) -> Self {
         let state = State {
             running: HashSet::new(),
             failing: HashMap::new(),
             limits: HashMap::new(),
+            batch_max,
             received: VecDeque::new(),
             failures: VecDeque::new(),
         };
@@ -136,7 +139,7 @@ impl<Message: Send + 'static> Polls<Message> {
         while tasks.try_join_next().is_some() {}
         for (source, context, caution) in idle {
             let polled = poll(&source, context, caution);
-            let running = RunningPoll { source, most, shared: Arc::clone(&self.shared) };
+            let running = RunningPoll { source, shared: Arc::clone(&self.shared) };
             tasks.spawn(async move {
                 let (at, result) = polled.await;
                 running.finish(at, result);
@@ -194,8 +197,6 @@ impl<Message> State<Message> {
 /// A running poll. However it ends, also by a panic, its drop removes the mark.
 struct RunningPoll<Message> {
     source: Source,
-    /// For how many messages the caller has asked.
-    most: usize,
     shared: Arc<Shared<Message>>,
 }
 
@@ -205,11 +206,10 @@ impl<Message> RunningPoll<Message> {
         match result {
             Ok(Polled { messages, loss }) => {
                 state.failing.remove(&self.source);
-                if let Some(limit) = state.limits.get_mut(&self.source) {
-                    *limit = limit.saturating_mul(2);
-                    if *limit > self.most {
-                        state.limits.remove(&self.source);
-                    }
+                if let Some(limit) = state.limits.remove(&self.source)
+                    && limit < state.batch_max
+                {
+                    state.limits.insert(self.source.clone(), limit.saturating_mul(2));
                 }
                 state.received.extend(messages.into_iter().map(|message| (at, message)));
                 state.failures.extend(loss);
@@ -250,7 +250,7 @@ mod tests {
     }
 
     fn polls() -> Polls<u32> {
-        Polls::new(Duration::from_secs(20))
+        Polls::new(Duration::from_secs(20), 32)
     }
 
     async fn brings(
@@ -356,8 +356,9 @@ mod tests {
     async fn after_a_failure_one_message_is_asked_for_and_then_twice_as_many_each_time() {
         let polls = polls();
         let asked = Mutex::new(Vec::new());
-        for round in 0..8 {
-            polls.begin(vec![source("one")], 10, |_, (), caution| {
+        // What a caller asks for in between changes nothing.
+        for (round, most) in [10, 10, 1, 10, 1, 10, 32, 32, 32].into_iter().enumerate() {
+            polls.begin(vec![source("one")], most, |_, (), caution| {
                 asked.lock().unwrap().push((caution.has_failed, caution.most));
                 async move {
                     if round == 1 { fails(SHORT).await } else { brings(SHORT, Vec::new()).await }
@@ -371,10 +372,11 @@ mod tests {
             (false, 10),
             (true, 1),
             (false, 2),
-            (false, 4),
+            (false, 1),
             (false, 8),
-            (false, 10),
-            (false, 10),
+            (false, 16),
+            (false, 32),
+            (false, 32),
         ];
         assert_eq!(*asked.lock().unwrap(), expected);
     }

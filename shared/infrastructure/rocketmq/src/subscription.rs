@@ -127,7 +127,7 @@ impl RocketmqSubscription {
         let clock: Arc<dyn Clock> = Arc::new(clock);
         let sessions = Sessions::new(client.clone(), Arc::clone(&clock), Role::Receiver);
         let settlements = Sessions::new(client, Arc::clone(&clock), Role::Receiver);
-        Self { clock, sessions, polls: Polls::new(VALID_FOR), settlements, group }
+        Self { clock, sessions, polls: Polls::new(VALID_FOR, BATCH_MAX), settlements, group }
     }
 
     /// Disconnects. If this is the last adapter of the client, the client is shut down too.

@@ -418,6 +418,7 @@ async fn the_broker_stops_and_starts(console: &Console) {
     let order_id = console.order_of("o").await;
     console.reads("#story-state", "created").await;
     console.reads("#verdict", "its event waits in the table").await;
+    console.until("document.querySelector('#verdict').ariaLive === 'polite'").await;
     console.browser.press("b").await.unwrap();
     console.reads("#broker", "Stop the broker").await;
     console.choose(&order_id).await;

@@ -30,10 +30,9 @@ pub(super) struct GivenUp {
 
 enum Burial {
     Recorded,
-    /// The event has ended meanwhile, so it was not given up.
+    /// The event has ended or was redriven meanwhile, so this try does not give it up.
     Ended,
-    /// The event has ended after a try whose answer was lost: most likely that try recorded the
-    /// letter.
+    /// The same after a try whose answer was lost: most likely that try recorded the letter.
     Unclear,
 }
 
@@ -74,7 +73,9 @@ impl<Letters: DeadLetterMoves, Announcements: DeadLetterChannel>
             Burial::Recorded => self.announce(&letter, deadline).await,
             Burial::Ended => DeliveryOutcome::Handled,
             Burial::Unclear => {
-                tracing::error!("an event went to the dead letters, or was handled meanwhile");
+                tracing::error!(
+                    "an event went to the dead letters, or was handled or redriven meanwhile"
+                );
                 DeliveryOutcome::DeadLettered { announced: false }
             }
         })
@@ -109,8 +110,8 @@ impl<Letters: DeadLetterMoves, Announcements: DeadLetterChannel>
         let mut in_doubt = false;
         let since = stored.pending().get(event_id).map(|entry| entry.since);
         loop {
-            // An entry of another time is of a redrive, which a try that was stored unnoticed made
-            // possible. It has a message of its own.
+            // An entry with another `since` is that of a redrive: an earlier try was stored unnoticed,
+            // and its letter was redriven. That has a message of its own.
             let entry = stored.pending().get(event_id).filter(|entry| Some(entry.since) == since);
             let Some(entry) = entry else {
                 return Ok(if in_doubt { Burial::Unclear } else { Burial::Ended });

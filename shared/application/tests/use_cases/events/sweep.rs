@@ -14,6 +14,7 @@ use domain::pending::{PendingEvent, Publication, Rank};
 use testkit::fault::{BrokerFault, Fault, Operation};
 use testkit::world::World;
 
+use super::raised_by_newer_code;
 use crate::orders::create::{command, create, world};
 
 /// Long enough for one look.
@@ -369,6 +370,22 @@ async fn what_is_found_and_later_not_is_published_again_at_most_five_times() {
         let expected = if copies < 5 { (1, 0) } else { (0, 1) };
         assert_eq!((report.sent, report.given_up), expected, "{report:?}");
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_only_newer_code_can_send_is_not_counted_as_sent_when_it_is_lost() {
+    let world = world();
+    let id = created(&world).await;
+    world.clock.advance(MINUTE * 61);
+    assert_eq!(sweep(&world, LOOK).await.found, 1);
+    raised_by_newer_code(&world, id);
+    assert_eq!(world.broker.lose_unacknowledged(), 1);
+    for _ in 0..6 {
+        world.clock.advance(MINUTE * 61);
+        let report = sweep(&world, LOOK).await;
+        assert_eq!((report.sent, report.given_up), (0, 0), "{report:?}");
+    }
+    assert_eq!(entry(&world, id).copies, 0);
 }
 
 #[tokio::test(start_paused = true)]

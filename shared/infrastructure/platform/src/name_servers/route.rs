@@ -226,7 +226,7 @@ pub(super) mod tests {
 
     proptest! {
         #[test]
-        fn any_bytes_are_read_or_refused(answer in collection::vec(any::<u8>(), 0..256)) {
+        fn any_bytes_are_refused(answer in collection::vec(any::<u8>(), 0..256)) {
             prop_assert!(takes_messages(&answer).is_err());
         }
 

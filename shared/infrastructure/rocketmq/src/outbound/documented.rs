@@ -23,7 +23,7 @@ const OTHER_ID: &str = "01890a5d-ac96-774b-bcce-b302099a8058";
 /// The properties that are RocketMQ's own, which the document does not list.
 const ITS_OWN: [&str; 4] = ["KEYS", "PGROUP", "TAGS", "TRAN_MSG"];
 
-/// How much of what a message may lack it has.
+/// Whether a message has all of its optional parts, or none of them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Has {
     Nothing,
