@@ -15,11 +15,11 @@ use crate::judge::{judge_as_it_is, judge_clean};
 use crate::rig::{EVENT_CONSUMER, Rig, TRANSACTION_CHECK};
 use crate::waiting::{PAST_THE_SWEEP, eventually};
 
-/// A broker records every 2 s up to where its queues are written, and begins 3 s before that when
-/// it was killed (`StoreCheckpoint.getMinTimestamp`).
+/// A broker records every 2 s up to when its queues are written. When it was killed it begins with
+/// the newest file whose first message is 3 s older than that (`StoreCheckpoint.getMinTimestamp`).
 const FORGETFUL: BrokerTuning =
     BrokerTuning { whole_index: false, checkpoint_every_ms: 2_000, ..Cluster::TUNING };
-const CHECKPOINT: Duration = Duration::from_secs(8);
+const CHECKPOINT: Duration = Duration::from_secs(5);
 
 /// Three files of the commit log, after the one that holds the orders' events.
 const LARGE_MESSAGES: u64 = 12;
@@ -98,6 +98,8 @@ async fn killed_with_a_backlog(
     for number in 0..LARGE_MESSAGES {
         full_disk::store(&rig, number, full_disk::LARGE).await?;
     }
+    tokio::time::sleep(CHECKPOINT).await;
+    full_disk::store(&rig, LARGE_MESSAGES, 1).await?;
     tokio::time::sleep(CHECKPOINT).await;
     cluster.kill_broker().await;
     cluster.restart_broker().await?;
