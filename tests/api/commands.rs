@@ -331,12 +331,25 @@ async fn invoke_all(up: &Up, access_token: &str) {
     }
 }
 
+/// The pages whose addresses are printed, and those that they lead to.
+async fn assert_pages(up: &Up) {
+    let api = up.address("api");
+    let [start, docs] = ["/", "/docs"].map(|path| format!("{api}{path}"));
+    for page in [start.as_str(), docs.as_str(), up.address("console"), up.address("mails")] {
+        let answer = reqwest::get(page).await.unwrap();
+        assert_eq!(answer.status(), 200, "{page}");
+        let content_type = answer.headers()["content-type"].to_str().unwrap();
+        assert!(content_type.starts_with("text/html"), "{page}: {content_type}");
+    }
+}
+
 #[test]
 fn up_keeps_its_data_and_commands_work_on_its_parts_until_a_signal() {
     with_own(async || {
         let up = Up::start(tempfile::tempdir().unwrap(), &[]).await;
         let order = first_order(up.address("api")).await;
         assert_eq!(order["status"], "CONFIRMED");
+        assert_pages(&up).await;
         let data = up.end("-INT").await;
 
         // The folder keeps everything, including the signing key.
