@@ -369,8 +369,10 @@ where
         }
         match self.is_published(event_id, entry.transaction_id, turn).await {
             Some(true) => self.wait_or_republish(stored, event_id, entry, turn).await,
+            // Its broker may have lost it, or the index that finds it: then this is a copy.
             Some(false) if entry.publication == Publication::Found => {
-                self.send_what_was_found(stored, event_id, entry, as_claimed, turn).await
+                let waiting = PendingEvent { unanswered_since: None, ..as_claimed.clone() };
+                self.send_copy(stored, event_id, waiting, || entry.transaction_id, turn).await
             }
             Some(false) => {
                 let absent = PendingEvent { unanswered_since: None, ..entry.clone() };
@@ -406,26 +408,28 @@ where
         }
     }
 
-    /// What was found before and is not found now may be lost, or its broker may have lost the index
-    /// that finds it. Then it is a copy that is sent, so these are counted.
-    async fn send_what_was_found(
+    /// Sends an event that is, or may be, on its topic. After [`COPIES_MAX`] it is left to an
+    /// operator. `waiting` is its entry if nothing is sent.
+    async fn send_copy(
         &self,
         stored: &StoredAggregate,
         event_id: EventId,
-        entry: &PendingEvent,
-        as_claimed: &PendingEvent,
+        waiting: PendingEvent,
+        publication: impl FnOnce() -> TransactionId,
         turn: Turn<'_>,
     ) -> (PendingEvent, EntryOutcome) {
-        if entry.copies >= COPIES_MAX {
-            return (as_claimed.clone(), given_up(event_id, entry));
+        if waiting.copies >= COPIES_MAX {
+            let outcome = given_up(event_id, &waiting);
+            return (waiting, outcome);
         }
-        // Only newer code can send it, so no copy is made.
+        // If only newer code can send it, no copy is made, and its entry must not name a
+        // publication that was never made.
         if stored.event_type(event_id).is_err() {
-            return (as_claimed.clone(), EntryOutcome::Deferred);
+            return (waiting, EntryOutcome::Deferred);
         }
-        let copies = entry.copies + 1;
-        let absent = PendingEvent { unanswered_since: None, copies, ..entry.clone() };
-        self.send(stored, event_id, absent, turn).await
+        let (transaction_id, copies) = (publication(), waiting.copies + 1);
+        let copy = PendingEvent { transaction_id, copies, ..waiting };
+        self.send(stored, event_id, copy, turn).await
     }
 
     /// Without a complete answer, an event is sent after a while, each time after twice as long.
@@ -447,15 +451,7 @@ where
         if silence < UNANSWERED_MAX.saturating_mul(1 << entry.copies.min(COPIES_MAX)) {
             return (waiting, EntryOutcome::Deferred);
         }
-        if entry.copies >= COPIES_MAX {
-            return (waiting, given_up(event_id, entry));
-        }
-        // Only newer code can send it, so no copy is made.
-        if stored.event_type(event_id).is_err() {
-            return (waiting, EntryOutcome::Deferred);
-        }
-        let copy = PendingEvent { copies: entry.copies + 1, ..waiting };
-        self.send(stored, event_id, copy, turn).await
+        self.send_copy(stored, event_id, waiting, || entry.transaction_id, turn).await
     }
 
     /// An event that is on its topic waits for its consumer: the longer it has waited, the longer
@@ -482,20 +478,8 @@ where
             let is_overdue = waited > OVERDUE_AFTER;
             return (waiting, if is_overdue { EntryOutcome::Overdue } else { EntryOutcome::Found });
         }
-        if entry.copies >= COPIES_MAX {
-            return (waiting, given_up(event_id, entry));
-        }
-        // If only newer code can send it, its entry must not name a publication that was never
-        // made.
-        if stored.event_type(event_id).is_err() {
-            return (waiting, EntryOutcome::Deferred);
-        }
-        let again = PendingEvent {
-            transaction_id: self.identities.transaction_id(),
-            copies: entry.copies + 1,
-            ..waiting
-        };
-        let (after, outcome) = self.send(stored, event_id, again, turn).await;
+        let new = || self.identities.transaction_id();
+        let (after, outcome) = self.send_copy(stored, event_id, waiting, new, turn).await;
         (after, if outcome == EntryOutcome::Sent { EntryOutcome::Republished } else { outcome })
     }
 

@@ -97,7 +97,7 @@ impl<Keys, Time> CachedVerificationKeys<Keys, Time> {
         Self { keys, clock, remembered: Mutex::default() }
     }
 
-    /// The remembered key.
+    /// A key that was read within [`REMEMBERED`].
     fn recall(&self, kid: &str, now: Timestamp) -> Option<VerificationKey> {
         let remembered = self.remembered.lock().unwrap_or_else(PoisonError::into_inner);
         let (key, read_at) = remembered.get(kid)?;

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use crate::Console;
 
-/// The answer's status and body; the body is null where there is none.
+/// The answer's status and body; the body is null if the answer is empty.
 async fn post(console: &Console, path: &str, body: Value) -> (StatusCode, Value) {
     let url = format!("{}{path}", console.system.api_url);
     let answer = Client::new().post(url).json(&body).send().await.unwrap();
