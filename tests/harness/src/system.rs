@@ -236,6 +236,7 @@ fn host_options(
     };
     Ok(HostOptions {
         binaries: options.binaries.clone(),
+        temporary: endpoints.data.clone(),
         stand_ins: options.stand_ins.clone(),
         freeze: options.freeze,
         instances_max: options.instances_max,

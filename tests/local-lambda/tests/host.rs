@@ -1,7 +1,7 @@
 //! The host, the gateway and the schedules with one function.
 
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -182,6 +182,23 @@ async fn a_crash_is_a_function_error_and_the_next_request_starts_a_process() {
     assert!(rig.pids().is_empty());
     assert_ne!(first["pid"], rig.ask(json!({})).await["pid"]);
     rig.host.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn temporary_files_are_deleted_with_their_process() {
+    let rig = rig();
+    let folder = async || {
+        let answer = rig.ask(json!({})).await;
+        PathBuf::from(answer["environment"]["TMPDIR"].as_str().unwrap())
+    };
+    let first = folder().await;
+    std::fs::write(first.join("left behind"), "by the function").unwrap();
+    rig.fail(json!({"exit": true})).await;
+    until(|| !first.exists()).await;
+    let second = folder().await;
+    assert!(second.is_dir() && second != first, "{}", second.display());
+    rig.host.stop().await;
+    until(|| !second.exists()).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -61,6 +61,7 @@ fn command(jars: &Path, port: u16, data: &Path) -> Command {
     let mut command = Command::new("java");
     command
         .arg(format!("-Dsqlite4java.library.path={}", jars.display()))
+        .arg(format!("-Djava.io.tmpdir={}", data.display()))
         .args(["-Xmx256m", "-cp"])
         .arg(format!("{}/*", jars.display()))
         .arg("software.amazon.dynamodb.services.local.main.ServerRunner")

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
+use std::path::Path;
 
 use super::{HostOptions, REGION};
 use crate::template::FunctionSpec;
@@ -10,12 +11,14 @@ use crate::template::FunctionSpec;
 /// cannot work here with a setting that it lacks on AWS.
 ///
 /// The names are those of the Lambda developer guide, "Defined runtime environment variables".
-/// `PATH` and `LANG` have plain values; the credentials are not valid anywhere.
+/// `PATH` and `LANG` have plain values; the credentials are not valid anywhere. `TMPDIR` is this
+/// host's own: a Lambda environment has a `/tmp` of its own instead.
 pub(super) fn variables(
     function: &FunctionSpec,
     options: &HostOptions,
     runtime_api: SocketAddr,
     log_stream: &str,
+    temporary: &Path,
 ) -> BTreeMap<String, String> {
     let task_root = options.binaries.display().to_string();
     let lambda = [
@@ -37,6 +40,7 @@ pub(super) fn variables(
         ("_HANDLER", "bootstrap".to_owned()),
         ("LANG", "en_US.UTF-8".to_owned()),
         ("PATH", "/usr/local/bin:/usr/bin:/bin".to_owned()),
+        ("TMPDIR", temporary.display().to_string()),
         ("TZ", ":UTC".to_owned()),
     ];
     let mut variables: BTreeMap<_, _> =

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use nix::sys::signal::Signal as Unix;
+use tempfile::TempDir;
 use tokio::io::{AsyncBufReadExt, AsyncRead, BufReader};
 use tokio::process::Command;
 use tokio::time::{Instant, timeout_at};
@@ -41,6 +42,8 @@ pub(super) struct Instance {
     observer: Option<FunctionObserver>,
     /// Copies the process's output to the sink while this value lives.
     output: Tasks,
+    /// Deleted with the process.
+    _temporary: TempDir,
 }
 
 /// A request's answer, and how long the function took.
@@ -59,7 +62,10 @@ impl Instance {
     ) -> std::io::Result<Self> {
         let api = RuntimeApi::open().await?;
         let log_stream = format!("local/[$LATEST]{}", api.address.port());
-        let variables = environment::variables(function, options, api.address, &log_stream);
+        let temporary =
+            tempfile::Builder::new().prefix("lambda-").tempdir_in(&options.temporary)?;
+        let variables =
+            environment::variables(function, options, api.address, &log_stream, temporary.path());
         let clock_offset_ms =
             options.clock_offsets_ms.get(&function.name).copied().unwrap_or_default();
         let mut command = Command::new(binary);
@@ -85,7 +91,17 @@ impl Instance {
             ));
         }
         let (init, frozen, observer) = (None, false, None);
-        Ok(Self { process, api, started, init, frozen, clock_offset_ms, observer, output })
+        Ok(Self {
+            process,
+            api,
+            started,
+            init,
+            frozen,
+            clock_offset_ms,
+            observer,
+            output,
+            _temporary: temporary,
+        })
     }
 
     pub(super) fn observed(self, observer: Option<FunctionObserver>) -> Self {

@@ -10,6 +10,8 @@ use super::sink::{LogSink, WriterSink};
 pub struct HostOptions {
     /// The folder with the functions' binaries, such as `target/debug`.
     pub binaries: PathBuf,
+    /// Where each process gets a folder of its own for temporary files.
+    pub temporary: PathBuf,
     /// Programs to run in place of functions' binaries, by the functions' names.
     pub stand_ins: BTreeMap<String, PathBuf>,
     /// Whether an instance without a request is frozen, as on Lambda.
@@ -38,6 +40,7 @@ impl HostOptions {
     pub fn new(binaries: impl Into<PathBuf>) -> Self {
         Self {
             binaries: binaries.into(),
+            temporary: std::env::temp_dir(),
             stand_ins: BTreeMap::new(),
             freeze: true,
             instances_max: 16,
