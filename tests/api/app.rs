@@ -99,8 +99,7 @@ impl App {
         let key = format!("create-{}", CREATED.fetch_add(1, Ordering::Relaxed));
         let body = order_of(product_id, quantity);
         eventually("an order is created", async || {
-            let request = self.post_order(&body).header("idempotency-key", &key);
-            let response = request.send().await.unwrap();
+            let response = self.user.order_under(&key, &body).send().await.unwrap();
             match response.status().as_u16() {
                 201 => Some(text(&json_of(response).await["order_id"])),
                 503 => None,
@@ -111,8 +110,7 @@ impl App {
     }
 
     pub(crate) async fn order(&self, order_id: &str) -> Value {
-        let path = format!("/v1/orders/{order_id}");
-        let response = self.request(Method::GET, &path).send().await.unwrap();
+        let response = self.user.read(order_id).send().await.unwrap();
         assert_eq!(response.status(), 200);
         json_of(response).await
     }

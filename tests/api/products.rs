@@ -34,11 +34,25 @@ fn ids_of(products: &[Value]) -> BTreeSet<u64> {
     ids
 }
 
+/// Other tests add products meanwhile, fewer than a page, so what follows is new to this one.
+async fn nothing_old_follows_the_last(app: &App, all: &[Value], ids: &BTreeSet<u64>) {
+    let last = all.last().unwrap()["product_id"].as_u64().unwrap();
+    let path = format!("/v1/products?limit=100&cursor={last}");
+    let response = app.anonymous(Method::GET, &path).send().await.unwrap();
+    assert_eq!(response.status(), StatusCode::OK);
+    let body = json_of(response).await;
+    let beyond = ids_of(body["products"].as_array().unwrap());
+    assert!(beyond.is_disjoint(ids), "{beyond:?} were listed before {last}");
+    assert_eq!(body["next_cursor"], Value::Null);
+}
+
 #[test]
 fn products_are_listed_without_a_token_and_without_their_stock() {
     with_app(async |app| {
-        let ids = ids_of(&products(app, "/v1/products?", 4).await);
+        let all = products(app, "/v1/products?", 4).await;
+        let ids = ids_of(&all);
         assert!((1..=10).all(|id| ids.contains(&id)), "{ids:?}");
+        nothing_old_follows_the_last(app, &all, &ids).await;
         // The cursor names no product. A table has no order, so some products may come after the
         // cursor. Other tests add products meanwhile, and none is ever removed.
         let beyond = ids_of(&products(app, "/v1/products?cursor=9007199254740991&", 4).await);

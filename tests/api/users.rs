@@ -11,7 +11,7 @@ mod hashes;
 mod limits;
 pub(crate) mod login;
 mod logs;
-mod mail;
+pub(crate) mod mail;
 mod outage;
 mod register;
 mod replay;
@@ -19,6 +19,7 @@ mod rotation;
 mod sessions;
 mod statistics;
 
+use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr};
 use std::sync::atomic::{AtomicU32, Ordering};
 
@@ -31,7 +32,7 @@ use serde_json::{Value, json};
 use crate::app::{App, json_of, text};
 use crate::leaks;
 
-const PASSWORD: &str = "a-canary-that-is-long-enough";
+pub(crate) const PASSWORD: &str = "a-canary-that-is-long-enough";
 const WRONG: &str = "another-canary-of-good-length";
 
 /// A client in a separate network: an address of 127.0.0.0/8, which the gateway sees as the source.
@@ -97,6 +98,12 @@ impl Visitor {
         Session::of(self.try_to_log_in(email, PASSWORD).await).await
     }
 
+    /// Registers a user, and logs them in.
+    pub(crate) async fn with_account(&self, email: &str) -> User {
+        self.register(email).await;
+        self.with_token(self.log_in(email).await.access)
+    }
+
     async fn refresh(&self, token: &str) -> Response {
         self.post("/v1/users/token", &json!({"refresh_token": token})).await
     }
@@ -124,4 +131,12 @@ fn part(token: &str, index: usize) -> Value {
 fn without_instance(mut problem: Value) -> Value {
     problem["instance"] = Value::Null;
     problem
+}
+
+/// Headers to be compared with those of another answer: all but the id of the request and the date.
+fn comparable_headers(response: &Response) -> BTreeMap<String, String> {
+    let headers = response.headers().iter();
+    let headers =
+        headers.map(|(name, value)| (name.to_string(), value.to_str().unwrap().to_owned()));
+    headers.filter(|(name, _)| name != "date" && name != "apigw-requestid").collect()
 }

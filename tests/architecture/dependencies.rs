@@ -45,9 +45,10 @@ fn allowed(layer: Layer) -> &'static [Layer] {
     match layer {
         Domain | Contracts => &[],
         Application => &[Domain, Contracts],
-        // Adapters share the settings of `platform`, which is one of them.
-        Infrastructure => &[Domain, Contracts, Application, Infrastructure],
-        Web | Testkit => &[Domain, Contracts, Application],
+        // Adapters and the web share `platform`, which is one of the adapters: the settings of a
+        // process, and what Lambda gives it.
+        Infrastructure | Web => &[Domain, Contracts, Application, Infrastructure],
+        Testkit => &[Domain, Contracts, Application],
         Functions => &[Domain, Contracts, Application, Infrastructure, Web],
         Outside => {
             &[Domain, Contracts, Application, Infrastructure, Web, Testkit, Functions, Outside]
@@ -76,7 +77,7 @@ fn dependencies_point_inwards() {
 }
 
 #[test]
-fn adapters_depend_on_no_other_adapter_except_the_platform() {
+fn adapters_and_the_web_depend_on_no_adapter_except_the_platform() {
     let metadata = metadata();
     let adapters: BTreeSet<_> = metadata
         .workspace_packages()
@@ -85,7 +86,7 @@ fn adapters_depend_on_no_other_adapter_except_the_platform() {
         .map(|package| package.name.to_string())
         .collect();
     for package in metadata.workspace_packages() {
-        if layer(package) != Layer::Infrastructure {
+        if !matches!(layer(package), Layer::Infrastructure | Layer::Web) {
             continue;
         }
         for dependency in &package.dependencies {
@@ -167,6 +168,30 @@ fn the_innermost_layers_depend_only_on_the_listed_crates() {
     }
 }
 
+/// What the standard library offers, so that no dependency shows it.
+const OUTSIDE_THE_DOMAIN: [&str; 11] = [
+    "async ",
+    ".await",
+    "std::env",
+    "std::fs",
+    "std::io",
+    "std::net",
+    "std::process",
+    "std::{",
+    "thread",
+    "Instant",
+    "SystemTime",
+];
+
+#[test]
+fn the_domain_neither_waits_nor_reads_a_clock_nor_does_io() {
+    let code = crate::code("shared/domain/src");
+    assert!(!code.is_empty());
+    for word in OUTSIDE_THE_DOMAIN {
+        assert!(!code.contains(word), "the domain has `{word}`");
+    }
+}
+
 #[test]
 fn functions_that_neither_publish_nor_consume_do_not_link_the_rocketmq_client() {
     let metadata = metadata();
@@ -205,15 +230,42 @@ fn functions_that_neither_publish_nor_consume_do_not_link_the_rocketmq_client() 
 fn no_function_carries_the_code_that_makes_schemas() {
     // The features of a deployment: those of the default members, which `cargo lambda build`
     // builds.
-    let mut command = std::process::Command::new(env!("CARGO"));
-    let arguments = ["tree", "--locked", "--edges=normal", "--prefix=none", "--format={lib}"];
-    command.current_dir(root()).args(arguments);
-    let output = command.output().unwrap();
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    let text = String::from_utf8(output.stdout).unwrap();
-    let linked: BTreeSet<&str> = text.split_whitespace().collect();
+    let lines = cargo_tree(&["--edges=normal"], "{lib}");
+    let linked: BTreeSet<&str> = lines.iter().map(String::as_str).collect();
     assert!(linked.contains("contracts"), "{linked:?}");
     assert!(!linked.contains("schemars"), "{linked:?}");
+}
+
+/// `cargo xtask` builds the functions beside itself, and `cargo xtask test` everything. A feature
+/// that only one of them selects compiles a crate twice, and all crates that use it.
+#[test]
+fn no_dependency_of_the_functions_is_compiled_with_two_sets_of_features() {
+    let metadata = metadata();
+    let functions = functions(&metadata);
+    let packages = functions.iter().flat_map(|function| ["--package", function.name.as_str()]);
+    let packages: Vec<&str> = packages.chain(["--edges=normal"]).collect();
+    let linked: BTreeSet<String> = cargo_tree(&packages, "{p}").into_iter().collect();
+    let program = [packages.as_slice(), &["--package", "xtask"]].concat();
+    let program = cargo_tree(&program, "{p}\t{f}");
+    let workspace = cargo_tree(&["--workspace"], "{p}\t{f}");
+    let mut twice: BTreeSet<&String> = program.iter().collect();
+    assert!(twice.iter().any(|line| line.starts_with("aws-sdk-dynamodb v")), "{twice:?}");
+    twice.retain(|line| {
+        let (package, _) = line.split_once('\t').unwrap();
+        linked.contains(package) && !workspace.contains(line)
+    });
+    assert_eq!(twice, BTreeSet::new(), "add what selects the other features to xtask/Cargo.toml");
+}
+
+/// The lines of `cargo tree` for a selection, without its mark of what it has printed before.
+fn cargo_tree(selection: &[&str], format: &str) -> Vec<String> {
+    let mut command = std::process::Command::new(env!("CARGO"));
+    command.current_dir(root()).args(["tree", "--locked", "--prefix=none"]);
+    let output = command.args(selection).args(["--format", format]).output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let text = String::from_utf8(output.stdout).unwrap();
+    let lines = text.lines().filter(|line| !line.is_empty());
+    lines.map(|line| line.trim_end_matches(" (*)").to_owned()).collect()
 }
 
 /// Other projects can use it, too.
@@ -233,10 +285,33 @@ fn the_lambda_host_knows_nothing_of_this_project() {
 }
 
 /// Dependencies that no line of their crate's code names, with the reason.
-const UNNAMED: [(&str, &str, &str); 2] = [
-    ("xtask", "cargo_metadata", "one set of features for every caller of Cargo"),
+const UNNAMED: [(&str, &str, &str); 4] = [
+    ("xtask", "bytes", "one set of features for every caller of Cargo"),
+    ("xtask", "cargo_metadata", "the same"),
+    ("xtask", "jsonschema", "the same"),
     ("xtask", "proptest", "the same"),
 ];
+
+/// Whether code names a library where a path begins, or imports it. A variable or a part of another
+/// path may have the same name, such as `time` in `tokio::time`.
+fn names(code: &str, library: &str) -> bool {
+    code.match_indices(library).any(|(start, _)| {
+        let (before, after) = (&code[..start], &code[start + library.len()..]);
+        let is_within = before.ends_with(|c: char| c.is_alphanumeric() || c == '_' || c == ':');
+        let is_imported = before.ends_with("use ") && after.starts_with([';', ' ']);
+        !is_within && (after.starts_with("::") || is_imported)
+    })
+}
+
+#[test]
+fn a_part_of_a_path_is_no_name_of_a_library() {
+    for used in ["use time;", "use time as clock;", "use time::Date;", "let day: time::Date = x;"] {
+        assert!(names(used, "time"), "{used}");
+    }
+    for other in ["let time = 1;", "tokio::time::sleep(x)", "runtime::run()", "use times;"] {
+        assert!(!names(other, "time"), "{other}");
+    }
+}
 
 #[test]
 fn every_dependency_is_named_in_its_crates_code() {
@@ -253,11 +328,9 @@ fn every_dependency_is_named_in_its_crates_code() {
     for package in metadata.workspace_packages() {
         let mut code = String::new();
         read_code(package.manifest_path.parent().unwrap().as_std_path(), &mut code);
-        let words: BTreeSet<&str> =
-            code.split(|c: char| !c.is_alphanumeric() && c != '_').collect();
         for dependency in &package.dependencies {
             let library = renamed.get(&dependency.name).unwrap_or(&dependency.name);
-            if !words.contains(library.replace('-', "_").as_str()) {
+            if !names(&code, &library.replace('-', "_")) {
                 unnamed.insert((package.name.to_string(), dependency.name.clone()));
             }
         }

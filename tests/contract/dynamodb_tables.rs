@@ -8,8 +8,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use application::ports::stock::StockReturns;
 use application::ports::{
     Catalog, DeadLetterMoves, DeadLetterReader, DeadLetterRemoval, OrderListing, ProductListing,
-    PublishedKeys, Tables as _, UserRepository, VerificationKey, VerificationKeyStore,
-    VerificationKeys,
+    PublishedKeys, Tables as _, VerificationKey, VerificationKeyStore, VerificationKeys,
 };
 use aws_sdk_dynamodb::config::Credentials;
 use aws_sdk_dynamodb::types::AttributeValue;
@@ -167,10 +166,6 @@ impl TableFixture for Tables {
         DynamoDeadLetters::new(self.client.clone(), self.dead_letters.clone())
     }
 
-    fn users(&self) -> impl UserRepository {
-        DynamoAccounts::new(self.client.clone(), self.users.clone())
-    }
-
     fn accounts(&self) -> impl AccountStore {
         DynamoAccounts::new(self.client.clone(), self.users.clone())
     }
@@ -212,18 +207,29 @@ mod table_ports {
 }
 
 mod shop {
-    use testkit::shop::{PartsShop, Windows, play, try_plans};
+    use testkit::shop::{PartsShop, Windows, play, random_seed, try_plans};
 
     use super::Tables;
 
-    /// A plan takes one to two seconds of real time.
-    const PLANS: u32 = 3;
-    const ACTIONS_MAX: usize = 14;
+    /// How many plans, and of how many actions at most.
+    #[derive(Clone, Copy)]
+    struct Effort {
+        plans: u32,
+        actions_max: usize,
+    }
 
-    fn play_on<Made: Future<Output = Tables>>(tables: impl Fn() -> Made, seed: u64) {
+    /// A plan takes one to two seconds of real time.
+    const SHORT: Effort = Effort { plans: 3, actions_max: 14 };
+    const LONG: Effort = Effort { plans: 40, actions_max: 28 };
+
+    fn play_on<Made: Future<Output = Tables>>(
+        tables: impl Fn() -> Made,
+        seed: u64,
+        effort: Effort,
+    ) {
         let mut runtime = tokio::runtime::Builder::new_multi_thread();
         let runtime = runtime.worker_threads(2).enable_all().build().unwrap();
-        try_plans(seed, PLANS, ACTIONS_MAX, |actions| {
+        try_plans(seed, effort.plans, effort.actions_max, |actions| {
             runtime.block_on(async {
                 let shop = PartsShop::open(tables().await, Windows::REAL).await;
                 play(&shop, actions).await;
@@ -233,12 +239,24 @@ mod shop {
 
     #[test]
     fn whatever_happens_in_the_shop_its_books_are_right() {
-        play_on(super::embedded, 1);
+        play_on(super::embedded, 1, SHORT);
     }
 
     #[test]
     fn whatever_happens_in_the_shop_its_books_are_right_on_amazons_emulator() {
-        play_on(super::amazon, 2);
+        play_on(super::amazon, 2, SHORT);
+    }
+
+    #[test]
+    #[ignore = "minutes: run by `cargo xtask verify --full`"]
+    fn whatever_happens_in_many_random_plans_the_books_are_right() {
+        play_on(super::embedded, random_seed(), LONG);
+    }
+
+    #[test]
+    #[ignore = "minutes: run by `cargo xtask verify --full`"]
+    fn whatever_happens_in_many_random_plans_the_books_are_right_on_amazons_emulator() {
+        play_on(super::amazon, random_seed(), LONG);
     }
 }
 

@@ -46,9 +46,8 @@ async fn register(deployment: &Deployment) -> Account {
 
 async fn log_in(deployment: &Deployment, from: &str) -> SessionTokens {
     let accounts = deployment.accounts();
-    let log_in: LogIn<DynamoAccounts, DynamoAccounts, _, _, _, _, _> = LogIn {
+    let log_in = LogIn {
         users: accounts.clone(),
-        accounts: accounts.clone(),
         guard: GuessGuard { records: accounts, clock: SystemClock },
         passwords: PlainHasher::default(),
         tokens: NumberedTokens::default(),

@@ -58,7 +58,7 @@ fn problem(error: CancelOrderError) -> Problem {
         CancelOrderError::Refused(_) => {
             Problem::conflict("The order was rejected, so it cannot be cancelled.")
         }
-        CancelOrderError::Unreadable(failure) => failure.into(),
+        CancelOrderError::NotStored(failure) => failure.into(),
         CancelOrderError::Open(_) => Problem::unavailable(RETRY_AFTER_DEFAULT)
             .with_detail("It is not yet known whether the order was cancelled. Try again.")
             .caused_by(error),

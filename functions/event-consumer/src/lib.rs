@@ -45,48 +45,13 @@ pub struct WindowReport(pub ConsumptionReport);
 impl WindowReport {
     /// Adds the counts to the metrics, for alarms and the dashboard.
     pub fn count(&self) {
-        let ConsumptionReport {
-            handled,
-            foreign,
-            postponed,
-            newer,
-            unreadable,
-            dead_lettered,
-            unannounced,
-            failed_receives,
-        } = self.0;
-        metrics::counter!("EventsHandled").increment(handled);
-        metrics::counter!("EventsForeign").increment(foreign);
-        metrics::counter!("EventsPostponed").increment(postponed);
-        metrics::counter!("EventsNewer").increment(newer);
-        metrics::counter!("EventsUnreadable").increment(unreadable);
-        metrics::counter!("DeadLetters").increment(dead_lettered);
-        metrics::counter!("DeadLettersUnannounced").increment(unannounced);
-        metrics::counter!("FailedReceives").increment(failed_receives);
+        for (metric, value) in self.0.metrics() {
+            metrics::counter!(metric).increment(value);
+        }
     }
 
     fn log(&self) {
-        let ConsumptionReport {
-            handled,
-            foreign,
-            postponed,
-            newer,
-            unreadable,
-            dead_lettered,
-            unannounced,
-            failed_receives,
-        } = self.0;
-        tracing::info!(
-            handled,
-            foreign,
-            postponed,
-            newer,
-            unreadable,
-            dead_lettered,
-            unannounced,
-            failed_receives,
-            "the window is over"
-        );
+        self.0.span().in_scope(|| tracing::info!("the window is over"));
     }
 }
 

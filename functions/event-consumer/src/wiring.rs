@@ -35,21 +35,22 @@ pub async fn handler(config: Config, tables: Client, broker: RocketmqClient) -> 
     let publisher = RocketmqPublisher::connect(broker.clone(), SystemClock).await;
     let (orders, users) = (config.orders, config.users);
     let aggregates = DynamoAggregates::new(tables.clone(), orders.clone(), users.clone());
-    // Inventory and notification change only the order, so they belong to the use case itself.
-    let registry = match config.mail {
-        None => Registry::default(),
-        // It needs `Accounts`, `MailRequests` and `MailTokens`.
-        Some(mail) => Registry::default().with(
-            Subscribed::To(MAIL_EVENTS),
-            SendMail {
-                users: DynamoAccounts::new(tables.clone(), users.clone()),
-                aggregates: aggregates.clone(),
-                mailer: SesMailer::new(mail::connect().await, mail),
-                secrets: RandomRefreshTokens,
-                clock: SystemClock,
-            },
-        ),
+    let mailer = match config.mail {
+        None => None,
+        Some(mail) => Some(SesMailer::new(mail::connect().await, mail)),
     };
+    // Inventory and notification change only the order, so they belong to the use case itself.
+    let registry = Registry::default().with(
+        Subscribed::To(MAIL_EVENTS),
+        // It needs `Accounts`, `MailRequests` and `MailTokens`.
+        SendMail {
+            users: DynamoAccounts::new(tables.clone(), users.clone()),
+            aggregates: aggregates.clone(),
+            mailer,
+            secrets: RandomRefreshTokens,
+            clock: SystemClock,
+        },
+    );
 
     Handler {
         consume: ConsumeEvents {

@@ -15,13 +15,7 @@ use security::password::Argon2idHasher;
 use web::{Cdn, Pointer, Problem, RequestContext, Response, respond};
 
 pub struct Handler {
-    pub register: RegisterUser<
-        DynamoAccounts,
-        DynamoAccounts,
-        Argon2idHasher,
-        UuidIdentitySource,
-        SystemClock,
-    >,
+    pub register: RegisterUser<DynamoAccounts, Argon2idHasher, UuidIdentitySource, SystemClock>,
     pub cdn: Option<Cdn>,
 }
 

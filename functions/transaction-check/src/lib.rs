@@ -62,27 +62,10 @@ impl WindowReport {
     /// Adds the counts to the metrics, for alarms and the dashboard.
     #[expect(clippy::cast_precision_loss, reason = "an age in seconds needs no 53 bits")]
     pub fn count(&self) {
-        let CheckReport { committed, rolled_back, left_open: _, foreign, repeated } = self.checks;
-        metrics::counter!("ChecksCommitted").increment(committed);
-        metrics::counter!("ChecksRolledBack").increment(rolled_back);
-        metrics::counter!("ChecksForeign").increment(foreign);
-        metrics::counter!("ChecksRepeated").increment(repeated);
-        let SweepReport {
-            sent,
-            republished,
-            found: _,
-            overdue: _,
-            given_up,
-            deferred,
-            looks,
-            failed_looks,
-            oldest_ms,
-        } = self.sweep;
-        metrics::counter!("EventsSwept").increment(sent);
-        metrics::counter!("EventsRepublished").increment(republished);
-        metrics::counter!("EventsGivenUp").increment(given_up);
-        metrics::counter!("EventsDeferred").increment(deferred);
-        metrics::counter!("FailedLooks").increment(failed_looks);
+        for (metric, value) in self.checks.metrics().chain(self.sweep.metrics()) {
+            metrics::counter!(metric).increment(value);
+        }
+        let SweepReport { looks, oldest_ms, .. } = self.sweep;
         // A sample for each look, also of 0, so that an alarm sees that all is well. There is no
         // sample when no look succeeded: the alarm on FailedLooks covers that.
         if looks > 0 {
@@ -91,35 +74,9 @@ impl WindowReport {
     }
 
     fn log(&self) {
-        let CheckReport { committed, rolled_back, left_open, foreign, repeated } = self.checks;
-        let SweepReport {
-            sent,
-            republished,
-            found,
-            overdue,
-            given_up,
-            deferred,
-            looks,
-            failed_looks,
-            oldest_ms,
-        } = self.sweep;
-        tracing::info!(
-            committed,
-            rolled_back,
-            left_open,
-            foreign,
-            repeated,
-            sent,
-            republished,
-            found,
-            overdue,
-            given_up,
-            deferred,
-            looks,
-            failed_looks,
-            oldest_ms,
-            "the window is over"
-        );
+        self.checks.span().in_scope(|| {
+            self.sweep.span().in_scope(|| tracing::info!("the window is over"));
+        });
     }
 }
 

@@ -32,7 +32,6 @@ pub struct Handler {
     /// `POST /v1/users/login`.
     pub log_in: LogIn<
         DynamoAccounts,
-        DynamoAccounts,
         Argon2idHasher,
         Issuer,
         RandomRefreshTokens,

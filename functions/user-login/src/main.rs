@@ -32,7 +32,6 @@ async fn main() -> Result<(), lambda_http::Error> {
     let handler = Handler {
         log_in: LogIn {
             users: accounts.clone(),
-            accounts: accounts.clone(),
             guard: GuessGuard { records: accounts.clone(), clock: SystemClock },
             passwords: telemetry::logged(Argon2idHasher::new(config.hash_cost))?,
             tokens: Arc::clone(&issuer),

@@ -35,17 +35,3 @@ impl Deadline {
         self.remaining().is_zero()
     }
 }
-
-/// 2014-11-13T00:00:00Z, when Lambda was announced.
-const FIRST_MOMENT_MS: u64 = 1_415_836_800_000;
-
-/// The time from `now` until a moment that the platform gave, in milliseconds since
-/// 1970-01-01T00:00:00Z.
-///
-/// `None` for a moment before Lambda existed: `cargo lambda watch` gives 600,000 for every
-/// invocation (its `functions_router.rs`), and a missing moment is 0.
-pub fn time_until(moment_ms: u64, now: domain::timestamp::Timestamp) -> Option<Duration> {
-    let moment =
-        domain::timestamp::Timestamp::from_millis(i64::try_from(moment_ms).unwrap_or(i64::MAX));
-    (moment_ms >= FIRST_MOMENT_MS).then(|| moment.since(now))
-}

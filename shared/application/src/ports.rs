@@ -50,15 +50,14 @@ pub use security::signing_keys::{
     VerificationKeyStore, VerificationKeys,
 };
 pub use users::accounts::{
-    AccountAtKey, AccountChange, AccountRepository, Accounts, CancelledChange,
+    AccountAtKey, AccountChange, AccountRepository, Accounts, CancelledAddition, CancelledChange,
 };
 pub use users::activities::{Activity, ActivityLog, ActivityOwner, ActivityReader};
 pub use users::guesses::{GuessRecords, GuessTarget, GuessUpdate};
 pub use users::registration::{CancelledRegistration, Registration};
 pub use users::removal::{AccountDeletion, AccountRemoval};
 pub use users::sessions::{
-    CancelledExchange, Exchange, FoundToken, NewSession, Rotation, Sessions,
+    CancelledExchange, Exchange, FoundToken, NewExchange, NewSession, Sessions,
 };
 pub use users::sources::{AddressDigest, KnownSourceRemoval, KnownSources, Source};
 pub use users::tokens::{RefreshToken, RefreshTokenSource, TokenHash, TokenRecord};
-pub use users::{CancelledAddition, UserRepository};

@@ -256,13 +256,21 @@ pub enum DecodeError {
 
 impl DecodeError {
     /// Whether newer code may be able to read the event, so that it is worth waiting for.
-    pub const fn may_be_newer(&self) -> bool {
+    pub fn may_be_newer(&self) -> bool {
         match self {
+            Self::SpecVersion(version) => numbers(version) > numbers(SPEC_VERSION),
             Self::SchemaVersion(version) => *version > SCHEMA_VERSION,
             Self::UnknownType(_) => true,
-            Self::Malformed(_) | Self::SpecVersion(_) => false,
+            Self::Malformed(_) => false,
         }
     }
+}
+
+/// The major and the minor version of CloudEvents, such as `1.0`; `None` if a text is not of that
+/// form.
+fn numbers(version: &str) -> Option<(u32, u32)> {
+    let (major, minor) = version.split_once('.')?;
+    Some((major.parse().ok()?, minor.parse().ok()?))
 }
 
 impl Event {
@@ -426,10 +434,13 @@ mod tests {
             edited(|json| json["data"]["total"] = "x".into()),
             Err(DecodeError::Malformed(_))
         ));
-        assert!(matches!(
-            edited(|json| json["specversion"] = "0.3".into()),
-            Err(DecodeError::SpecVersion(_))
-        ));
+        for (version, is_newer) in
+            [("0.3", false), ("1.1", true), ("2.0", true), ("two", false), ("2", false)]
+        {
+            let error = edited(|json| json["specversion"] = version.into()).unwrap_err();
+            assert!(matches!(error, DecodeError::SpecVersion(_)), "{version}");
+            assert_eq!(error.may_be_newer(), is_newer, "{version}");
+        }
     }
 
     proptest! {

@@ -20,7 +20,7 @@ pub const EVENT_ID: &str = "event_id";
 /// The attempt that published it, a UUID.
 pub const TRANSACTION_ID: &str = "transaction_id";
 
-/// The key of the item that holds the order, the account or the session.
+/// The key of the item that holds the order, the account, the session or the mail.
 ///
 /// Such as `USER#123/ORDER#01890a5d-ac96-774b-bcce-b302099a8057`. Only the order service uses it;
 /// subscribers of other teams ignore it.

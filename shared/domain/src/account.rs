@@ -17,6 +17,7 @@ mod guesses;
 mod mail;
 mod password;
 mod rate;
+mod record;
 mod session;
 
 use std::time::Duration;
@@ -34,6 +35,7 @@ pub use password::{
     PASSWORD_BYTES_MAX, PASSWORD_LENGTH_MIN, PasswordFault, PasswordHash, check_password,
 };
 pub use rate::{Rate, RateUse};
+pub use record::{AccountRecord, CorruptAccount};
 pub use session::{REFRESH_TOKEN_LIFETIME, SESSION_LIFETIME, Session, SessionRecord};
 
 /// How often an account may be logged in to. A user with ten devices logs in on all of them at
@@ -49,31 +51,6 @@ pub struct Account {
     record: AccountRecord,
 }
 
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct AccountRecord {
-    pub user_id: UserId,
-    /// The address to log in with. Its key is unique among accounts.
-    pub email: EmailAddress,
-    /// Whether a token that was mailed to `email` has come back.
-    pub email_confirmed: bool,
-    /// The address that the user asked for. Until it is confirmed, it does not count, and another
-    /// account can have it.
-    pub requested_email: Option<EmailAddress>,
-    pub password_hash: PasswordHash,
-    pub registered_at: Timestamp,
-    /// What is stored about the account's `UserRegistered`.
-    pub registration: EventStamp,
-    /// How often all of its sessions were ended. Only sessions of this epoch are good.
-    pub session_epoch: u32,
-    /// The account's version, counted from 1: each change raises it by one.
-    pub version: u32,
-    /// The use of [`LOGINS`].
-    pub logins: RateUse,
-    /// The use of [`EXCHANGES`]. It changes without the version, because exchanges do not change
-    /// the account otherwise.
-    pub exchanges: RateUse,
-}
-
 impl Account {
     pub fn register(
         user_id: UserId,
@@ -82,7 +59,7 @@ impl Account {
         now: Timestamp,
         stamp: EventStamp,
     ) -> (Self, UserEvent) {
-        let account = Self::rehydrate(AccountRecord {
+        let record = AccountRecord {
             user_id,
             email,
             email_confirmed: false,
@@ -94,13 +71,10 @@ impl Account {
             version: 1,
             logins: RateUse::NONE,
             exchanges: RateUse::NONE,
-        });
+        };
+        let account = Self { record };
         let event = account.raise(UserFact::Registered, now, stamp);
         (account, event)
-    }
-
-    pub const fn rehydrate(record: AccountRecord) -> Self {
-        Self { record }
     }
 
     /// The account after a login, and the event that its session raises. `rehashed` replaces a hash

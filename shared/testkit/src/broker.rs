@@ -395,7 +395,7 @@ impl State {
         let name = properties.get(MESSAGE_NAME).filter(|name| !name.is_empty()).cloned();
         let name = name.unwrap_or_else(|| format!("MESSAGE{:04}", self.visible.len()));
         self.visible.push(Message {
-            message_id: MessageId::of(&name),
+            message_id: MessageId::of_delivery(&name, &body),
             body,
             properties,
             deliveries: 0,

@@ -45,9 +45,9 @@ pub enum Operation {
     PageOfLetters,
     /// `DeadLetterRemoval::discard`
     Discard,
-    /// `UserRepository::register`
+    /// `AccountRepository::register`
     Register,
-    /// `UserRepository::log_in`
+    /// `AccountRepository::log_in`
     LogIn,
     /// `Accounts::by_email` and `Accounts::by_id`
     FindAccount,
@@ -59,8 +59,8 @@ pub enum Operation {
     DeleteAccount,
     /// `Sessions::by_token` and `Sessions::by_id`
     FindSession,
-    /// `Sessions::rotate`
-    Rotate,
+    /// `Sessions::exchange`
+    Exchange,
     /// `Sessions::end`
     EndSession,
     /// `MailRequests::find`

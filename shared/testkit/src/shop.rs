@@ -17,7 +17,7 @@ use domain::identity::{OrderId, ProductId, UserId};
 use domain::order::{OpenCount, StoredOrder};
 use domain::timestamp::Timestamp;
 
-pub use action::{Action, PRODUCTS, USERS, actions, plans, try_plans};
+pub use action::{Action, PRODUCTS, USERS, actions, plans, random_seed, try_plans};
 pub use books::play;
 pub use parts::{OPEN_UNITS_MAX, PartsShop, Windows};
 

@@ -93,10 +93,9 @@ pub type MemorySweepPending = events::sweep::Sweep<
 >;
 
 pub type MemoryRegisterUser =
-    RegisterUser<MemoryTables, MemoryTables, PlainHasher, SequentialIdentities, ManualClock>;
+    RegisterUser<MemoryTables, PlainHasher, SequentialIdentities, ManualClock>;
 
 pub type MemoryLogIn = LogIn<
-    MemoryTables,
     MemoryTables,
     PlainHasher,
     NumberedTokens,
@@ -210,7 +209,6 @@ impl World {
     pub fn log_in(&self) -> MemoryLogIn {
         LogIn {
             users: self.tables.clone(),
-            accounts: self.tables.clone(),
             guard: self.guard(),
             passwords: self.passwords.clone(),
             tokens: self.tokens.clone(),
@@ -268,7 +266,7 @@ impl World {
         events::send_mail::SendMail {
             users: self.tables.clone(),
             aggregates: self.tables.clone(),
-            mailer: self.mailbox.clone(),
+            mailer: Some(self.mailbox.clone()),
             secrets: self.tokens.clone(),
             clock: self.clock.clone(),
         }

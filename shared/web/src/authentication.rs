@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use application::outcome::Failure;
+use application::outcome::{Failure, FailureClass};
 use application::ports::{AccessTokenVerifier, Bearer, Clock, InvalidToken, VerifyTokenError};
 use application::users::show_account::ShowAccountError;
 use http::HeaderMap;
@@ -16,7 +16,7 @@ use crate::Problem;
 /// # Errors
 ///
 /// A 401 if the token is missing or not valid, the same for every fault; 503 if the token's key
-/// could not be looked up, 500 if the stored key is corrupt. A token that cannot be verified is
+/// could not be looked up, or this process's clock is wrong; 500 if the stored key is corrupt. A token that cannot be verified is
 /// never accepted.
 pub async fn authenticate(
     headers: &HeaderMap,
@@ -33,6 +33,9 @@ pub async fn authenticate(
         }
         Err(VerifyTokenError::Invalid(invalid)) => Err(unauthorized(invalid)),
         Err(VerifyTokenError::KeysUnavailable(failure)) => Err(failure.into()),
+        Err(error @ VerifyTokenError::ClocksDiffer(_)) => {
+            Err(Problem::failed(FailureClass::Unavailable, error))
+        }
     }
 }
 
@@ -81,7 +84,6 @@ fn unauthorized(why: InvalidToken) -> Problem {
 
 #[cfg(test)]
 mod tests {
-    use application::outcome::FailureClass;
     use domain::identity::{SessionId, UserId};
     use domain::timestamp::Timestamp;
     use http::HeaderValue;
@@ -98,7 +100,8 @@ mod tests {
         }
     }
 
-    /// Accepts the token `good`. The tokens `away` and `corrupt` stand for faults of the key table.
+    /// Accepts the token `good`. The tokens `away` and `corrupt` stand for faults of the key table,
+    /// and `future` for one of a clock.
     struct Tokens;
 
     impl AccessTokenVerifier for Tokens {
@@ -116,6 +119,7 @@ mod tests {
                     FailureClass::Permanent,
                     "no key",
                 ))),
+                "future" => Err(VerifyTokenError::ClocksDiffer(61)),
                 _ => Err(InvalidToken("it has expired".to_owned()).into()),
             }
         }
@@ -170,5 +174,12 @@ mod tests {
         assert!(answered.headers().contains_key("retry-after"));
         let answered = answer(&["Bearer corrupt"]).await.unwrap_err();
         assert_eq!(answered.status(), 500, "trying again won't help");
+    }
+
+    #[tokio::test]
+    async fn a_wrong_clock_is_our_fault_and_not_the_tokens() {
+        let answered = answer(&["Bearer future"]).await.unwrap_err();
+        assert_eq!(answered.status(), 503);
+        assert!(answered.headers().contains_key("retry-after"));
     }
 }

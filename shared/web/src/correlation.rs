@@ -2,11 +2,12 @@
 
 use std::time::Duration;
 
-use application::deadline::{Deadline, time_until};
+use application::deadline::Deadline;
 use application::ports::Clock;
 use http::HeaderMap;
 use lambda_http::request::RequestContext as GatewayContext;
 use lambda_http::{Request, RequestExt};
+use platform::deadline::{LAMBDA_TIME_MAX, time_until};
 
 /// How long a request may take outside Lambda, which sets no deadline there.
 pub const TIME_WITHOUT_LAMBDA: Duration = Duration::from_secs(10);
@@ -77,8 +78,6 @@ pub fn time_left(request: &Request, clock: &impl Clock) -> Deadline {
 
 /// The part of Lambda's time that is reserved for sending the answer.
 const ANSWER_RESERVE: Duration = Duration::from_millis(300);
-
-const LAMBDA_TIME_MAX: Duration = Duration::from_secs(900);
 
 /// A `traceparent` of W3C Trace Context, version 00.
 #[derive(Debug, Clone, PartialEq, Eq)]

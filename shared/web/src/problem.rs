@@ -236,6 +236,24 @@ mod tests {
     }
 
     #[test]
+    fn a_fault_of_ours_names_its_request_alone() {
+        let (response, body) = answered(Problem::internal("arn:aws:dynamodb:secret"));
+        assert_eq!(response.status(), 500);
+        assert_eq!(response.headers()[CONTENT_TYPE], "application/problem+json");
+        let detail = "The service failed. Report the `instance` of this problem to its operators.";
+        assert_eq!(
+            body,
+            json!({
+                "type": "urn:order-service:problem:internal",
+                "title": "The service failed",
+                "status": 500,
+                "detail": detail,
+                "instance": "r1",
+            })
+        );
+    }
+
+    #[test]
     fn each_status_has_the_headers_that_it_requires() {
         let (unauthorized, _) = answered(Problem::unauthorized("Who are you?"));
         assert_eq!(unauthorized.headers()[WWW_AUTHENTICATE], r#"Bearer realm="order-service""#);

@@ -6,15 +6,12 @@ use reqwest::{Method, Response};
 use serde_json::Value;
 use uuid::Uuid;
 
-use super::{Visitor, new_email, without_instance};
+use super::{Visitor, comparable_headers, new_email, without_instance};
 use crate::app::{App, problem, with_app};
 
 /// Leaves out the id of the request and the date.
 async fn comparable(response: Response) -> (BTreeMap<String, String>, Value) {
-    let headers = response.headers().iter();
-    let headers =
-        headers.map(|(name, value)| (name.to_string(), value.to_str().unwrap().to_owned()));
-    let headers = headers.filter(|(name, _)| name != "date" && name != "apigw-requestid").collect();
+    let headers = comparable_headers(&response);
     (headers, without_instance(problem(response, 404, "not-found").await))
 }
 

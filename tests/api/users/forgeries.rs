@@ -160,7 +160,6 @@ fn forgeries(mint: &Mint, good: &str) -> Vec<(String, String)> {
         ("exp", json!(now - 61)),
         ("exp", json!("soon")),
         ("exp", json!(1e300)),
-        ("iat", json!(now + 300)),
         ("nbf", json!(now + 300)),
         ("aud", json!("urn:another:api")),
         ("aud", json!([])),
@@ -197,6 +196,9 @@ pub(super) async fn try_forgeries(app: &App) -> (usize, usize) {
     let in_an_hour = super::login::now().plus(Duration::from_secs(3_600));
     let not_retired = of_a_key_until(app, &good, in_an_hour).await;
     assert_eq!(visitor.get("/v1/users/me", &not_retired).await.status(), 200);
+    // We have signed it, so it is the fault of a clock of ours.
+    let future = mint.with_claim("iat", json!(super::login::now().as_secs() + 300));
+    problem(visitor.get("/v1/users/me", &future).await, 503, "unavailable").await;
     let mut problems = Vec::new();
     let mut forgeries = forgeries(&mint, &good);
     forgeries.extend(with_keys_of_their_own(&good));
@@ -217,6 +219,6 @@ fn every_forged_token_is_refused_and_all_alike() {
     with_app(async |app| {
         let (refused, made) = try_forgeries(app).await;
         assert_eq!(refused, made);
-        assert!(made >= 70, "{made}");
+        assert!(made >= 69, "{made}");
     });
 }

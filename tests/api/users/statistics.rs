@@ -10,10 +10,12 @@ use futures::future::join_all;
 use platform::identity::UuidIdentitySource;
 use secrecy::SecretString;
 use security::password::{Argon2idHasher, HashCost};
+use serde_json::json;
 use tokio::time::Instant;
 
 use super::guessing::guess_two_hundred_times;
 use super::hashes::put_hashed_at;
+use super::mail::own_system;
 use super::{PASSWORD, Visitor, WRONG, forgeries, new_email, register};
 use crate::app::{App, options, with_own};
 use crate::leaks;
@@ -46,6 +48,11 @@ fn how_logins_look_from_outside() {
     with_own(async || {
         let app = App::start(crate::app::options()).await;
         report_throughput(&app).await;
+        app.system.stop().await;
+    });
+    with_own(async || {
+        let (app, _mailbox) = own_system().await;
+        report_times_of_resets(&app).await;
         app.system.stop().await;
     });
     let searched = leaks::assert_none();
@@ -92,15 +99,7 @@ async fn report_times(app: &App) {
         ("existing, with an older hash", &outdated, &unknown),
         ("existing and waiting", &known_waits, &unknown_waits),
     ] {
-        println!(
-            "login times of {name} against unknown users, {} each: AUC {:.3}, Welch's t {:.2}, \
-             medians {:.1} and {:.1} ms",
-            times.len(),
-            auc(times, others),
-            welch_t(times, others),
-            median(times),
-            median(others),
-        );
+        print_difference(&format!("login times of {name} against unknown users"), times, others);
     }
 }
 
@@ -250,14 +249,29 @@ async fn report_times_of_orders(app: &App) {
         assert_eq!(answer.status(), 404);
         if is_others { &mut others } else { &mut none }.push(took);
     }
-    println!(
-        "404 for another's order against 404 for none, {EACH} each: AUC {:.3}, Welch's t {:.2}, \
-         medians {:.2} and {:.2} ms",
-        auc(&others, &none),
-        welch_t(&others, &none),
-        median(&others),
-        median(&none),
-    );
+    print_difference("404 for another's order against 404 for none", &others, &none);
+}
+
+/// Times of accepted requests for a reset, of addresses with and without an account, in turn.
+async fn report_times_of_resets(app: &App) {
+    // An address allows five requests in a row, and a network 30.
+    const ASKED: usize = 5;
+    const ADDRESSES: usize = 100;
+    let [mut known, mut unknown] = [Vec::new(), Vec::new()];
+    for round in 0..ADDRESSES {
+        let emails = [new_email("known"), new_email("unknown")];
+        let visitor = Visitor::new(app);
+        visitor.register(&emails[0]).await;
+        for turn in 0..2 * ASKED {
+            let which = (turn + round) % 2;
+            let started = Instant::now();
+            let asked = visitor.post("/v1/password-resets", &json!({"email": emails[which]})).await;
+            let took = started.elapsed().as_secs_f64() * 1e3;
+            assert_eq!(asked.status(), 202);
+            [&mut known, &mut unknown][which].push(took);
+        }
+    }
+    print_difference("times of resets of existing against unknown users", &known, &unknown);
 }
 
 async fn report_cost() {
@@ -307,6 +321,17 @@ async fn report_throughput(app: &App) {
     #[expect(clippy::cast_precision_loss, reason = "a machine has few processors")]
     let per_core = each_second / cores as f64;
     println!("logins a second and processor, with everything on one machine: {per_core:.1}");
+}
+
+fn print_difference(kinds: &str, times: &[f64], others: &[f64]) {
+    println!(
+        "{kinds}, {} each: AUC {:.3}, Welch's t {:.2}, medians {:.2} and {:.2} ms",
+        times.len(),
+        auc(times, others),
+        welch_t(times, others),
+        median(times),
+        median(others),
+    );
 }
 
 /// The probability that one of `some` is greater than one of `others`: 0.5 if they do not differ.

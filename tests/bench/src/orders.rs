@@ -110,24 +110,20 @@ impl Posted {
     }
 
     pub(crate) async fn post(&self) -> anyhow::Result<String> {
-        created(self.request().send().await?).await
+        created(self.user.order(&self.body).send().await?).await
     }
 
     /// [`Posted::post`] as a careful client: it repeats the request with the same key while the
     /// answer is 503, up to [`TRIES_MAX`] times.
     pub(crate) async fn settle(&self, key: &str) -> anyhow::Result<String> {
         for _ in 0..TRIES_MAX {
-            let response = self.request().header("idempotency-key", key).send().await?;
+            let response = self.user.order_under(key, &self.body).send().await?;
             if response.status() != 503 {
                 return created(response).await;
             }
             tokio::time::sleep(TRY_AGAIN_AFTER).await;
         }
         anyhow::bail!("the answer to an order was 503 {TRIES_MAX} times")
-    }
-
-    fn request(&self) -> reqwest::RequestBuilder {
-        self.user.order(&self.body)
     }
 }
 

@@ -1,6 +1,5 @@
 //! Messages that a test publishes itself.
 
-use std::collections::BTreeMap;
 use std::time::Duration;
 
 use anyhow::Context;
@@ -18,7 +17,7 @@ use uuid::Uuid;
 
 use crate::broker::broker_address;
 use crate::provision::{Endpoints, Names, rocketmq_config};
-use crate::remoting::{Frame, ask, code, status};
+use crate::remoting::{Frame, ask, code, fields, status};
 
 const LIMIT: Duration = Duration::from_secs(10);
 
@@ -160,10 +159,6 @@ fn message(group: &str, topic: &str, flags: i32, properties: &str, body: Bytes) 
     let mut request = Frame::request(code::SEND_MESSAGE, 1, fields(&message));
     request.body = body;
     request
-}
-
-fn fields(pairs: &[(&str, &str)]) -> BTreeMap<String, String> {
-    pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
 }
 
 /// The broker's answer that it refuses a request.

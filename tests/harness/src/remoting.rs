@@ -39,6 +39,8 @@ pub mod code {
     pub const GET_SUBSCRIPTIONGROUP_CONFIG: i32 = 352;
     /// Sent to a controller.
     pub const CONTROLLER_GET_SYNC_STATE_DATA: i32 = 1006;
+    /// Sets a group's position on a topic (`INVOKE_BROKER_TO_RESET_OFFSET`).
+    pub const RESET_OFFSET: i32 = 222;
     pub const DELETE_TOPIC_IN_BROKER: i32 = 215;
     pub const DELETE_TOPIC_IN_NAMESRV: i32 = 216;
     pub const POP_MESSAGE: i32 = 200_050;
@@ -104,6 +106,12 @@ pub struct Frame {
     /// The bytes after the header, such as a message.
     pub body: Bytes,
     pub encoding: Encoding,
+}
+
+/// Names and values, for [`Frame::request`].
+#[must_use]
+pub fn fields(pairs: &[(&str, &str)]) -> BTreeMap<String, String> {
+    pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
 }
 
 impl Frame {

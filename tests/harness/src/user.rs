@@ -36,9 +36,7 @@ impl User {
     /// # Errors
     /// The same as of [`User::log_in`]. The token stays as it is.
     pub async fn renew(&self) -> anyhow::Result<()> {
-        let login = self.anonymous(Method::POST, "/v1/users/login");
-        let login = login.json(&json!({"email": DEMO_EMAIL, "password": DEMO_PASSWORD}));
-        let answer = login.send().await.context("the API does not answer")?;
+        let answer = self.login().send().await.context("the API does not answer")?;
         let status = answer.status();
         anyhow::ensure!(status == 200, "the answer to the demo user's login is {status}");
         let tokens: Value = answer.json().await?;
@@ -62,9 +60,28 @@ impl User {
         self.anonymous(method, path).bearer_auth(self.token())
     }
 
+    /// A login of the demo user.
+    pub fn login(&self) -> RequestBuilder {
+        let credentials = json!({"email": DEMO_EMAIL, "password": DEMO_PASSWORD});
+        self.anonymous(Method::POST, "/v1/users/login").json(&credentials)
+    }
+
     /// A request for an order with this body, such as [`order_of`].
     pub fn order(&self, body: &Value) -> RequestBuilder {
         self.request(Method::POST, "/v1/orders").json(body)
+    }
+
+    /// [`User::order`] with an idempotency key.
+    pub fn order_under(&self, key: &str, body: &Value) -> RequestBuilder {
+        self.order(body).header("idempotency-key", key)
+    }
+
+    pub fn read(&self, order_id: &str) -> RequestBuilder {
+        self.request(Method::GET, &format!("/v1/orders/{order_id}"))
+    }
+
+    pub fn cancel(&self, order_id: &str) -> RequestBuilder {
+        self.request(Method::POST, &format!("/v1/orders/{order_id}/cancel"))
     }
 
     /// Checks that the API can create orders, without creating one: the order names a product that

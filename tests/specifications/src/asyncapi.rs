@@ -23,9 +23,10 @@ const BINDING_VERSION: &str = "0.1.0";
 const DESCRIPTION: &str = "\
 What happened to orders and users, as CloudEvents 1.0 in JSON. A subscriber gets each event at \
 least once and in any order: it recognises copies by `id`, and puts the events of one order or \
-one user in order by `data.aggregate_version`. It ignores members that it does not know, and \
-refuses another `schemaversion`. Topics and the prefix of groups are settings; these are the \
-defaults.";
+one user in order by `data.aggregate_version`. Several events of a user can have one version, so \
+a subscriber that drops what is not newer than the last one loses events. A subscriber ignores \
+members that it does not know, and refuses another `schemaversion`. Topics and the prefix of \
+groups are settings; these are the defaults.";
 
 /// The document.
 ///

@@ -34,7 +34,7 @@ pub(crate) const CARGO_MUTANTS: &str = "=27.1.0";
 const GOAL_PERCENT: usize = 95;
 
 /// With the prefixes of their files' paths.
-const AREAS: [(&str, &[&str]); 5] = [
+const AREAS: [(&str, &[&str]); 6] = [
     ("domain", &["shared/domain/src/"]),
     ("create_order", &["shared/application/src/orders/create"]),
     ("answer_check", &["shared/application/src/events/answer_check"]),
@@ -45,6 +45,17 @@ const AREAS: [(&str, &[&str]); 5] = [
             "shared/application/src/events/consume",
             "shared/application/src/events/publish",
             "shared/application/src/events/revise",
+        ],
+    ),
+    (
+        "cancel_order_and_shared",
+        &[
+            "shared/application/src/orders/cancel.rs",
+            "shared/application/src/orders/identity.rs",
+            "shared/application/src/events/aggregate.rs",
+            "shared/application/src/events/send_mail.rs",
+            "shared/application/src/event.rs",
+            "shared/application/src/retry.rs",
         ],
     ),
 ];
@@ -167,6 +178,8 @@ mod tests {
         assert_eq!(areas["domain"], Figures { noticed: 1, missed: vec![] });
         assert_eq!(areas["sweep"], Figures { noticed: 1, missed: vec!["m".to_owned()] });
         assert!(by_area(report(&[("elsewhere.rs", "CaughtMutant")])).is_err());
+        let other = by_area(report(&[("shared/application/src/retry.rs", "CaughtMutant")]));
+        assert!(other.unwrap().contains_key("cancel_order_and_shared"));
         assert!(by_area(report(&[(money, "Exploded")])).is_err());
     }
 

@@ -8,7 +8,8 @@ use clap::Args;
 use harness::checkout;
 use tokio::process::Command;
 
-/// Copies this service into a new folder under another name: its URNs, stacks, topics and metrics.
+/// Copies this service into a new folder under another name: its URNs, stacks, topics, metrics and
+/// titles.
 ///
 /// Packages and functions keep their names, because these say what they do.
 #[derive(Args)]
@@ -89,12 +90,16 @@ impl Name {
     /// The text of this service with the names of the other.
     fn renamed(&self, text: &str) -> String {
         let name = &self.0;
+        let words = name.replace('-', " ");
         let upper = name.to_uppercase().replace('-', "_");
         let replace = |part: &str| {
             [
                 (NAME, name.clone()),
                 ("OrderService", self.camel_case()),
+                ("Order service", capital(&words)),
+                ("· order service</title>", format!("· {words}</title>")),
                 ("orders-dev", format!("{name}-dev")),
+                ("orders-local", format!("{name}-local")),
                 ("orders-prod", format!("{name}-prod")),
                 ("service=orders", format!("service={name}")),
                 ("ORDER_EVENTS", format!("{upper}_ORDER_EVENTS")),
@@ -107,21 +112,21 @@ impl Name {
     }
 
     fn camel_case(&self) -> String {
-        let capital = |word: &str| {
-            let mut letters = word.chars();
-            letters
-                .next()
-                .map(|first| first.to_ascii_uppercase())
-                .into_iter()
-                .chain(letters)
-                .collect()
-        };
-        self.0.split('-').map(capital).collect::<Vec<String>>().concat()
+        self.0.split('-').map(capital).collect::<Vec<_>>().concat()
     }
+}
+
+/// A text with a capital letter first.
+fn capital(text: &str) -> String {
+    let mut letters = text.chars();
+    let first = letters.next().map(|first| first.to_ascii_uppercase());
+    first.into_iter().chain(letters).collect()
 }
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+
     use super::*;
 
     #[test]
@@ -135,6 +140,14 @@ mod tests {
     }
 
     #[test]
+    fn titles_have_the_name_in_words() {
+        let name = Name::parse("bookshop").unwrap();
+        let titles = "# Order service <title>Console · order service</title>";
+        assert_eq!(name.renamed(titles), "# Bookshop <title>Console · bookshop</title>");
+        assert_eq!(capital("spare parts"), "Spare parts");
+    }
+
+    #[test]
     fn a_name_that_does_not_fit_everywhere_is_refused() {
         for wrong in ["", "ab", "Ledger", "ledger_1", "1st", "-ledger", "a--b", "order-service"] {
             Name::parse(wrong).unwrap_err();
@@ -144,6 +157,41 @@ mod tests {
         }
     }
 
+    /// What looks like a name of this service and stays, with the reason.
+    const STAYS: [(&str, &str); 14] = [
+        ("order-service/orders-cursor/", "another recipe would refuse the cursors of clients"),
+        (RECIPE, "another recipe would give an old key a second order"),
+        ("order service", "in sentences and in licences: a copy is a service for orders, too"),
+        ("--orders-table", "an option that names the table of orders"),
+        ("0021-orders-are-listed", "a file about the list of orders"),
+        ("operations-orders-", "how a page names an operation on orders"),
+        ("\"orders-title\"", "the heading over the newest orders"),
+        ("prefix(\"orders-\")", "a temporary folder of a local system"),
+        ("orders-bench-", "a temporary folder of a benchmark"),
+        ("\"orders-{:08x}\"", "the stack of one test"),
+        ("orders-test", "the same"),
+        ("orders-creating", "a user of a test's cluster"),
+        ("orders-scheduled", "the same"),
+        ("orders-stand-in", "a container that exists while images are made"),
+    ];
+
+    /// Whether a text has `order.?service` or `orders-`, in upper or lower case.
+    fn has_an_old_name(text: &str) -> bool {
+        text.to_lowercase().split("order").skip(1).any(|rest| {
+            let after_one = rest.strip_prefix(|c: char| c != '\n').unwrap_or(rest);
+            rest.starts_with("s-")
+                || [rest, after_one].iter().any(|rest| rest.starts_with("service"))
+        })
+    }
+
+    #[test]
+    fn an_old_name_is_noticed_in_each_spelling() {
+        for old in ["Order Service", "orderservice", "ORDER_SERVICE", "ORDERS-PROD"] {
+            assert!(has_an_old_name(old), "{old}");
+        }
+        assert!(!has_an_old_name("orders in a service, ORDER_EVENTS, order\nservice"));
+    }
+
     #[tokio::test]
     async fn no_file_has_the_old_names_afterwards() {
         let root = checkout::root().unwrap();
@@ -151,12 +199,16 @@ mod tests {
         let name = Name::parse("bookshop").unwrap();
         let files = files(&root).await.unwrap();
         assert!(files.iter().any(|file| file == "template.yaml"), "{files:?}");
-        for file in files {
-            let this = file == "xtask/src/commands/rename.rs";
-            let Ok(text) = std::fs::read_to_string(root.join(&file)) else { continue };
-            let renamed = name.renamed(&text).replace(RECIPE, "");
-            let left = [NAME, "OrderService", "orders-dev", "orders-prod"];
-            assert!(this || left.iter().all(|old| !renamed.contains(old)), "{file}");
+        let mut needed = BTreeSet::new();
+        for file in files.iter().filter(|file| *file != "xtask/src/commands/rename.rs") {
+            let Ok(text) = std::fs::read_to_string(root.join(file)) else { continue };
+            let mut renamed = name.renamed(&text);
+            for (stays, _) in STAYS.iter().filter(|(stays, _)| text.contains(stays)) {
+                renamed = renamed.replace(stays, "");
+                needed.insert(stays);
+            }
+            assert!(!has_an_old_name(&renamed), "{file}");
         }
+        assert_eq!(needed.len(), STAYS.len(), "only {needed:?} are needed");
     }
 }

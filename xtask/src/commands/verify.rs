@@ -8,9 +8,9 @@ use crate::checks;
 
 /// Runs the checks of CI and, with --full, those that take too long for CI: release builds,
 /// the tests of a copy under another name, `sam build`, the models with three attempts and three
-/// consumers, statistics, 100,000 seeds of the simulator, chaos on the embedded table and on
-/// DynamoDB Local, the coverage of the tests, mutants of the code, and sam local. That takes a
-/// night.
+/// consumers, statistics, the examples, a long run of Schemathesis, 100,000 seeds of the simulator,
+/// chaos on the embedded table and on DynamoDB Local, the coverage of the tests, fuzz targets,
+/// mutants of the code, and sam local. That takes a night.
 /// Stops at the first check that fails. The exit status is 3 if sam local found no container
 /// engine and all other checks succeeded.
 #[derive(Args)]

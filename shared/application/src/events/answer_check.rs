@@ -46,14 +46,14 @@ pub struct AnswerCheck<Orders, Aggregates, Topics, Time> {
 report! {
     /// The number of checks by their answer.
     pub struct CheckReport {
-        pub committed: u64,
-        pub rolled_back: u64,
+        pub committed: u64 = "ChecksCommitted",
+        pub rolled_back: u64 = "ChecksRolledBack",
         /// Answered with "unknown": nothing is decided.
         pub left_open: u64,
         /// Those of `left_open` that match no order or event of this deployment.
-        pub foreign: u64,
+        pub foreign: u64 = "ChecksForeign",
         /// Those of all that were about a further copy of a half message, a moment after another.
-        pub repeated: u64,
+        pub repeated: u64 = "ChecksRepeated",
     }
 }
 

@@ -87,22 +87,22 @@ report! {
     /// The report of a window.
     pub struct ConsumptionReport {
         /// Messages whose event every handler of ours is done with.
-        pub handled: u64,
+        pub handled: u64 = "EventsHandled",
         /// Messages whose event no aggregate of this deployment raised: acknowledged and not
         /// handled.
-        pub foreign: u64,
+        pub foreign: u64 = "EventsForeign",
         /// Messages that will be delivered again.
-        pub postponed: u64,
+        pub postponed: u64 = "EventsPostponed",
         /// Those of `postponed` whose event is newer than this code.
-        pub newer: u64,
+        pub newer: u64 = "EventsNewer",
         /// Those of `postponed` whose aggregate exists but can't be read.
-        pub unreadable: u64,
+        pub unreadable: u64 = "EventsUnreadable",
         /// Messages that went to the dead letters.
-        pub dead_lettered: u64,
+        pub dead_lettered: u64 = "DeadLetters",
         /// Those of `dead_lettered` that were not announced.
-        pub unannounced: u64,
+        pub unannounced: u64 = "DeadLettersUnannounced",
         /// Requests for messages that failed.
-        pub failed_receives: u64,
+        pub failed_receives: u64 = "FailedReceives",
     }
 }
 

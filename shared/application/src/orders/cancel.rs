@@ -22,7 +22,7 @@ use crate::outcome::{Failure, ItemReason};
 use crate::ports::pending::{IndexChange, OrderChange};
 use crate::ports::stock::{ReservationCancelled, Returning, StockReturns};
 use crate::ports::{Clock, IdentitySource, OrderKeys};
-use crate::retry::until_settled;
+use crate::retry::{Unsettled, until_settled};
 
 /// The part of the request's time that is kept for the answer.
 const ANSWER: Duration = Duration::from_millis(50);
@@ -43,15 +43,15 @@ pub struct CancelOrder<Orders, Returns, Time, Identities> {
     pub identities: Identities,
 }
 
-/// The order is not cancelled, or whether it is cancelled is unknown.
+/// The request did not cancel the order, or whether it did is unknown.
 #[derive(Debug, thiserror::Error)]
 pub enum CancelOrderError {
     /// The order was rejected, so there is nothing to cancel. Nothing was stored.
     #[error(transparent)]
     Refused(#[from] TransitionRefused),
-    /// The order couldn't be read. Nothing was stored.
-    #[error("the order can't be read")]
-    Unreadable(#[source] Failure),
+    /// The order couldn't be read, or the write was refused. This request stored nothing.
+    #[error("the request to cancel the order stored nothing")]
+    NotStored(#[source] Failure),
     /// Whether the order is cancelled is unknown. A retry settles this.
     #[error("whether the order is cancelled is not known yet")]
     Open(#[source] Failure),
@@ -95,7 +95,7 @@ where
             traceparent: command.traceparent.clone(),
         };
         let found = self.orders.at_key(command.user_id, command.order_id).await.and_then(stored);
-        let Some(mut stored) = found.map_err(CancelOrderError::Unreadable)? else {
+        let Some(mut stored) = found.map_err(CancelOrderError::NotStored)? else {
             return Ok(None);
         };
         loop {
@@ -105,11 +105,7 @@ where
             }
             let (after, _) = stored.order.cancel(self.clock.now(), stamp.clone())?;
             let change = cancellation(&stored, &after, publication);
-            match self
-                .store(&change, publication, deadline)
-                .await
-                .map_err(CancelOrderError::Open)?
-            {
+            match self.store(&change, publication, deadline).await? {
                 None => return Ok(Some(after)),
                 Some(changed) => stored = changed,
             }
@@ -123,7 +119,7 @@ where
         change: &OrderChange<'_>,
         publication: TransactionId,
         deadline: Deadline,
-    ) -> Result<Option<Box<StoredOrder>>, Failure> {
+    ) -> Result<Option<Box<StoredOrder>>, CancelOrderError> {
         let order = &change.before.order;
         let mut give = taken_by(order, self.clock.now());
         loop {
@@ -135,7 +131,7 @@ where
                 Ok(()) => Some(CancelWrite::Stored),
                 Err(cancelled) => judge(cancelled),
             });
-            match settled.await.map_err(|unsettled| unsettled.failure)? {
+            match settled.await.map_err(not_settled)? {
                 CancelWrite::Stored => return Ok(None),
                 CancelWrite::Changed(found) => return Ok(Some(found)),
                 CancelWrite::Missing { products, count } => {
@@ -157,6 +153,11 @@ where
             }
         }
     }
+}
+
+fn not_settled(unsettled: Unsettled) -> CancelOrderError {
+    let Unsettled { failure, in_doubt } = unsettled;
+    if in_doubt { CancelOrderError::Open(failure) } else { CancelOrderError::NotStored(failure) }
 }
 
 /// What an order has taken: all of its items if it is CONFIRMED, otherwise nothing. Its units no

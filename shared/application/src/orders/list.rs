@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use domain::identity::UserId;
 use domain::order::{Order, OrderStatus, StoredOrder};
+use tokio::time::timeout;
 
 use crate::deadline::Deadline;
 use crate::outcome::{Failure, FailureClass};
@@ -16,9 +17,10 @@ use cursor::Cursor;
 /// The page then has fewer orders than asked for, and a cursor.
 const READS_MAX: u32 = 5;
 
-/// How much time must be left for another read. Otherwise the page ends as well, so that a slow
-/// table does not keep a request until Lambda ends it, without any progress for its client.
-const READ_TIME: Duration = Duration::from_secs(2);
+/// The part of the request's time that is kept for the position at which the next page begins, and
+/// for the answer. After the first read a page ends when the rest is over, so that a slow table does
+/// not keep a request until it is cut off, without any progress for its client.
+const RESERVE: Duration = Duration::from_secs(1);
 
 pub struct ListOrders<Orders> {
     /// The orders, and what is at their keys.
@@ -89,8 +91,23 @@ impl<Orders: OrderListing + OrderKeys> ListOrders<Orders> {
         // A filter drops orders after they are read, so each read asks for the most.
         let at_once = query.status.map_or(query.limit, |_| PageLimit::MAX);
         let mut orders = Vec::with_capacity(wanted);
-        for _ in 0..READS_MAX {
-            let page = self.orders.page(user_id, after, at_once).await?;
+        let reads_end = within.less(RESERVE);
+        for number in 0..READS_MAX {
+            let page = self.orders.page(user_id, after, at_once);
+            let page = if number == 0 {
+                page.await?
+            } else {
+                let slow = |_| Err(Failure::new(FailureClass::Unavailable, "the table is slow"));
+                match timeout(reads_end.remaining(), page).await.unwrap_or_else(slow) {
+                    Ok(page) => page,
+                    // Where the read before ended is progress.
+                    Err(failure) => {
+                        let error = &failure as &dyn std::error::Error;
+                        tracing::warn!(error, "a page of orders ends early");
+                        break;
+                    }
+                }
+            };
             let mut read = page.items.into_iter().peekable();
             while let Some(stored) = read.next() {
                 if query.status.is_none_or(|status| stored.order.status() == status) {
@@ -103,7 +120,7 @@ impl<Orders: OrderListing + OrderKeys> ListOrders<Orders> {
                 }
             }
             after = page.next;
-            if after.is_none() || within.remaining() < READ_TIME {
+            if after.is_none() || reads_end.has_passed() {
                 break;
             }
         }

@@ -26,8 +26,8 @@ use crate::ports::{
 };
 use crate::users::current_password::{CurrentPassword, Proof, ProtectedChangeError};
 use crate::users::guess_guard::{self, GuessGuard, GuessRefused};
-use crate::users::judging::{Stale, judge_change, judge_request};
-use crate::users::settle::{local_transaction, settle};
+use crate::users::judging::{Settled, Stale, judge_change, judge_request};
+use crate::users::settle::{Tries, settle};
 use crate::users::show_account::{ShowAccount, ShowAccountError};
 
 /// Asks for mails. `Store` has accounts, sessions, requests, activities and guesses.
@@ -101,7 +101,7 @@ where
         let kind = ActivityKind::EmailConfirmationRequested;
         let activity = self.current.activity(kind, bearer, asking.source);
         match mail {
-            Some(mail) => self.store(&mail, None, &activity, deadline).await?.map_err(stale),
+            Some(mail) => self.store(&mail, None, &activity, deadline).await?.stored_or(stale),
             None => Ok(()),
         }
     }
@@ -131,24 +131,27 @@ where
         self.guard().count(to, guess_guard::MAIL_TO).await?;
         let activity = self.current.activity(ActivityKind::EmailChangeRequested, bearer, source);
         let verified = account.password_hash().clone();
-        let within = local_transaction(deadline);
-        while !within.has_passed() && *account.password_hash() == verified {
+        let tries = Tries::by(deadline);
+        loop {
+            let within = tries.next().map_err(unavailable)?;
             let waiting = account.request_email(email.clone());
             let (purpose, now) = (MailPurpose::ChangeAddress, self.show.clock.now());
             let trace = traceparent.clone();
             let stored = match new_mail(self.identities(), &waiting, purpose, now, trace) {
                 Some(mail) => self.store(&mail, Some(&waiting), &activity, within).await?,
-                None if account.record().requested_email.is_none() => Ok(()),
+                None if account.record().requested_email.is_none() => Settled::Stored,
                 None => self.withdraw(&waiting, &activity, within).await?,
             };
-            if stored.is_ok() {
-                let user_id = bearer.user_id.get();
-                tracing::info!(user_id, %source, "requested another address");
-                return Ok(());
+            if stored.is_stored() {
+                break;
             }
             account = self.show.execute(bearer).await?;
+            if *account.password_hash() != verified {
+                return Err(stale(Stale));
+            }
         }
-        Err(stale(Stale))
+        tracing::info!(user_id = bearer.user_id.get(), %source, "requested another address");
+        Ok(())
     }
 
     /// Asks for a mail that resets the password of an address's account. For an address without an
@@ -186,7 +189,7 @@ where
             }
         };
         tracing::info!(%source, "requested a password reset");
-        stored.map_err(stale)
+        stored.stored_or(stale)
     }
 
     async fn store(
@@ -195,7 +198,7 @@ where
         account: Option<&Account>,
         activity: &Activity,
         deadline: Deadline,
-    ) -> Result<Result<(), Stale>, AskForMailError> {
+    ) -> Result<Settled<Stale>, AskForMailError> {
         let seed = seed(mail.request.id.as_uuid());
         let ask = |within| self.users().ask(mail, account, activity, within);
         settle(deadline, seed, ask, judge_request).await.map_err(unavailable)
@@ -207,7 +210,7 @@ where
         account: &Account,
         activity: &Activity,
         deadline: Deadline,
-    ) -> Result<Result<(), Stale>, AskForMailError> {
+    ) -> Result<Settled<Stale>, AskForMailError> {
         let attempt = self.identities().transaction_id();
         let change = AccountChange { account, attempt, keep: None, activity };
         let store = |within| self.users().change(&change, within);

@@ -11,7 +11,7 @@ use crate::ports::{
     IdentitySource, KnownSourceRemoval, PasswordHasher, Sessions, Source,
 };
 use crate::users::current_password::{CurrentPassword, Proof, ProtectedChangeError};
-use crate::users::judging::{Stale, judge_change};
+use crate::users::judging::{Settled, Stale, judge_change};
 use crate::users::settle::settle;
 use crate::users::show_account::ShowAccount;
 
@@ -76,7 +76,7 @@ where
         let judge = |met: &_| judge_change(met, attempt);
         let changed = settle(deadline, seed(attempt.as_uuid()), store, judge);
         match changed.await.map_err(unavailable)? {
-            Ok(()) => {
+            Settled::Stored => {
                 let Bearer { user_id, session_id } = bearer;
                 let user_id = user_id.get();
                 tracing::info!(
@@ -88,7 +88,7 @@ where
                 Ok(())
             }
             // The account is no longer the one that was verified; the client tries again.
-            Err(Stale) => {
+            Settled::Refused(Stale) => {
                 let changed = "the account was changed meanwhile";
                 Err(unavailable(Failure::new(FailureClass::Conflict, changed)).into())
             }

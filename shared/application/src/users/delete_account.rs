@@ -13,7 +13,7 @@ use crate::ports::{
 };
 use crate::users::current_password::{CurrentPassword, Proof, ProtectedChangeError};
 use crate::users::judging::judge_deletion;
-use crate::users::settle::{account_keeps_changing, local_transaction, settle};
+use crate::users::settle::{Tries, settle};
 use crate::users::show_account::ShowAccount;
 
 pub struct DeleteAccount<Store, Passwords, Identities, Time> {
@@ -58,8 +58,9 @@ where
         let failure = ActivityKind::AccountDeletionFailed;
         self.current.verify(&account, bearer, Proof { password, source, failure }).await?;
         let (users, identities) = (&self.current.users, &self.current.identities);
-        let within = local_transaction(deadline);
-        while !within.has_passed() {
+        let tries = Tries::by(deadline);
+        loop {
+            let within = tries.next().map_err(unavailable)?;
             users.erase_traces(&account).await.map_err(unavailable)?;
             let stamp = EventStamp {
                 event_id: identities.event_id(),
@@ -75,12 +76,12 @@ where
             let seed = account.user_id().get();
             let delete = |within| users.delete(&deletion, within);
             let deleted = settle(within, seed, delete, judge_deletion);
-            if deleted.await.map_err(unavailable)?.is_ok() {
-                tracing::info!(user_id = bearer.user_id.get(), "deleted an account");
-                return Ok(());
+            if deleted.await.map_err(unavailable)?.is_stored() {
+                break;
             }
             account = self.show.execute(bearer).await?;
         }
-        Err(unavailable(account_keeps_changing()))
+        tracing::info!(user_id = bearer.user_id.get(), "deleted an account");
+        Ok(())
     }
 }

@@ -11,9 +11,34 @@ use crate::ports::{
     TokenHash,
 };
 
-/// The outcome of a write: an earlier try is stored, or the write is refused. `None` if what was
-/// met settles nothing, so that the write is tried again.
-pub type Judged<Refusal> = Option<Result<(), Refusal>>;
+/// What became of a write.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Settled<Refusal> {
+    /// A try of the write is stored.
+    Stored,
+    /// No try of the write is stored, and none will be.
+    Refused(Refusal),
+}
+
+impl<Refusal> Settled<Refusal> {
+    pub const fn is_stored(&self) -> bool {
+        matches!(self, Self::Stored)
+    }
+
+    /// # Errors
+    ///
+    /// What `error` makes of the refusal.
+    pub fn stored_or<Error>(self, error: impl FnOnce(Refusal) -> Error) -> Result<(), Error> {
+        match self {
+            Self::Stored => Ok(()),
+            Self::Refused(refusal) => Err(error(refusal)),
+        }
+    }
+}
+
+/// What became of a write, by what a try met. `None` if that settles nothing, so that the write is
+/// tried again.
+pub type Judged<Refusal> = Option<Settled<Refusal>>;
 
 /// The account, token or session that a write is based on was changed, used or ended meanwhile.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -78,7 +103,7 @@ fn is_by(attempt: TransactionId, account: &ItemReason<AccountAtKey>) -> bool {
 }
 
 fn judged<Refusal>(has_landed: bool, refusal: Option<Refusal>) -> Judged<Refusal> {
-    if has_landed { Some(Ok(())) } else { refusal.map(Err) }
+    if has_landed { Some(Settled::Stored) } else { refusal.map(Settled::Refused) }
 }
 
 #[cfg(test)]
@@ -88,9 +113,9 @@ mod tests {
 
     use super::*;
 
-    const LANDED: Option<Result<(), Stale>> = Some(Ok(()));
-    const STALE: Option<Result<(), Stale>> = Some(Err(Stale));
-    const OPEN: Option<Result<(), Stale>> = None;
+    const LANDED: Judged<Stale> = Some(Settled::Stored);
+    const STALE: Judged<Stale> = Some(Settled::Refused(Stale));
+    const OPEN: Judged<Stale> = None;
 
     fn attempts() -> [TransactionId; 2] {
         [1, 2].map(|number| TransactionId::new(Uuid::from_u128(number)))
@@ -108,19 +133,20 @@ mod tests {
         let [ours, other] = [1, 2].map(|number| UserId::new(number).unwrap());
         let [this, later] = attempts();
         let belongs_to = |user_id| ConditionFailed(Some(user_id));
-        let taken = Some(Err(EmailTaken));
+        let landed = Some(Settled::Stored);
+        let taken = Some(Settled::Refused(EmailTaken));
         for (account, address, expected) in [
-            (by(this), belongs_to(ours), Some(Ok(()))),
+            (by(this), belongs_to(ours), landed),
             // The service does not always name every reason.
-            (by(this), NotMet, Some(Ok(()))),
-            (NotMet, belongs_to(ours), Some(Ok(()))),
+            (by(this), NotMet, landed),
+            (NotMet, belongs_to(ours), landed),
             // The account was changed or deleted since, or can't be read.
-            (by(later), belongs_to(ours), Some(Ok(()))),
-            (DELETED, belongs_to(ours), Some(Ok(()))),
-            (ConditionFailed(None), belongs_to(ours), Some(Ok(()))),
-            (Busy, belongs_to(ours), Some(Ok(()))),
+            (by(later), belongs_to(ours), landed),
+            (DELETED, belongs_to(ours), landed),
+            (ConditionFailed(None), belongs_to(ours), landed),
+            (Busy, belongs_to(ours), landed),
             // The account has another address since, and somebody else has this one.
-            (by(this), belongs_to(other), Some(Ok(()))),
+            (by(this), belongs_to(other), landed),
             (NotMet, belongs_to(other), taken),
             (Busy, belongs_to(other), taken),
             (by(later), belongs_to(other), taken),

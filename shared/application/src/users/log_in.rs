@@ -24,19 +24,18 @@ use crate::deadline::Deadline;
 use crate::lifetimes;
 use crate::outcome::Failure;
 use crate::ports::{
-    AccessToken, AccessTokenIssuer, Accounts, Activity, ActivityLog, ActivityOwner, AddressDigest,
-    Bearer, Clock, GuessRecords, GuessTarget, IdentitySource, KnownSources, NewSession,
-    PasswordHasher, RefreshToken, RefreshTokenSource, Source, TokenHash, TokenRecord,
-    UserRepository,
+    AccessToken, AccessTokenIssuer, AccountRepository, Accounts, Activity, ActivityLog,
+    ActivityOwner, AddressDigest, Bearer, Clock, GuessRecords, GuessTarget, IdentitySource,
+    KnownSources, NewSession, PasswordHasher, RefreshToken, RefreshTokenSource, Source, TokenHash,
+    TokenRecord,
 };
 use crate::users::guess_guard::{ACCOUNT, GuessGuard, GuessRefused, SOURCE};
-use crate::users::judging::{Stale, judge_login};
-use crate::users::settle::{account_keeps_changing, local_transaction, settle};
+use crate::users::judging::{Settled, Stale, judge_login};
+use crate::users::settle::{Tries, local_transaction, settle};
 
 /// Logs users in. `Store` has accounts, sources, activities and guesses.
-pub struct LogIn<Users, Store, Passwords, Issuer, RefreshTokens, Identities, Time> {
-    pub users: Users,
-    pub accounts: Store,
+pub struct LogIn<Store, Passwords, Issuer, RefreshTokens, Identities, Time> {
+    pub users: Store,
     pub guard: GuessGuard<Store, Time>,
     /// Verifies passwords, and makes a new hash if the stored one is outdated.
     pub passwords: Passwords,
@@ -107,11 +106,10 @@ struct Admitted {
     source_is_known: bool,
 }
 
-impl<Users, Store, Passwords, Issuer, RefreshTokens, Identities, Time>
-    LogIn<Users, Store, Passwords, Issuer, RefreshTokens, Identities, Time>
+impl<Store, Passwords, Issuer, RefreshTokens, Identities, Time>
+    LogIn<Store, Passwords, Issuer, RefreshTokens, Identities, Time>
 where
-    Users: UserRepository,
-    Store: Accounts + ActivityLog + KnownSources + GuessRecords,
+    Store: Accounts + AccountRepository + ActivityLog + KnownSources + GuessRecords,
     Passwords: PasswordHasher,
     Issuer: AccessTokenIssuer,
     RefreshTokens: RefreshTokenSource,
@@ -159,9 +157,9 @@ where
         // An address that no account can have, so that invalid text costs the same calls.
         const UNUSED: &str = "nobody@invalid";
         let found = match email {
-            Some(email) => self.accounts.by_email(email).await,
+            Some(email) => self.users.by_email(email).await,
             None => match EmailAddress::parse(UNUSED) {
-                Ok(unused) => self.accounts.by_email(&unused).await.map(|_| None),
+                Ok(unused) => self.users.by_email(&unused).await.map(|_| None),
                 Err(_) => Ok(None),
             },
         };
@@ -171,7 +169,7 @@ where
     async fn admit(&self, digest: AddressDigest, source: Source) -> Result<Admitted, LogInError> {
         let now = self.clock.now();
         let source_is_known =
-            self.accounts.knows(digest, source, now).await.map_err(LogInError::Unavailable)?;
+            self.users.knows(digest, source, now).await.map_err(LogInError::Unavailable)?;
         if source_is_known {
             let target = GuessTarget::AccountFrom(digest, source);
             let admitted = self.guard.admit(target, ACCOUNT).await;
@@ -241,15 +239,18 @@ where
         request: &Verified,
         deadline: Deadline,
     ) -> Result<SessionTokens, LogInError> {
+        // The time of a new hash counts as well.
         let within = local_transaction(deadline);
         let mut rehashed = self.rehashed(&account, &request.password).await?;
-        while !within.has_passed() {
+        let tries = Tries::by(within);
+        loop {
+            let within = tries.next().map_err(LogInError::Unavailable)?;
             let begun = self.try_to_begin(&account, rehashed.clone(), request, within).await?;
             if let Some(tokens) = begun {
                 return Ok(tokens);
             }
             let verified = account.password_hash().clone();
-            let found = self.accounts.by_id(account.user_id()).await;
+            let found = self.users.by_id(account.user_id()).await;
             account =
                 found.map_err(LogInError::Unavailable)?.ok_or(LogInError::WrongCredentials)?;
             if *account.password_hash() != verified {
@@ -261,7 +262,6 @@ where
                 rehashed = self.rehashed(&account, &request.password).await?;
             }
         }
-        Err(LogInError::Unavailable(account_keeps_changing()))
     }
 
     /// Begins a session of an account. `None` if the account was changed meanwhile.
@@ -302,12 +302,12 @@ where
         let judge = |met: &_| judge_login(met, transaction_id);
         let stored = settle(within, seed(transaction_id.as_uuid()), store, judge);
         match stored.await.map_err(LogInError::Unavailable)? {
-            Ok(()) => {
+            Settled::Stored => {
                 let (user_id, source) = (after.user_id().get(), request.source);
                 tracing::info!(user_id, %source, session_id = %session.id(), "logged in");
                 Ok(Some(SessionTokens { access, refresh }))
             }
-            Err(Stale) => Ok(None),
+            Settled::Refused(Stale) => Ok(None),
         }
     }
 
@@ -337,7 +337,7 @@ where
             return;
         }
         let until = self.clock.now().plus(lifetimes::KNOWN_SOURCE);
-        if let Err(failure) = self.accounts.remember(digest, source, until).await {
+        if let Err(failure) = self.users.remember(digest, source, until).await {
             tracing::warn!(
                 error = &failure as &dyn std::error::Error,
                 "could not remember the source of a login"
@@ -351,7 +351,7 @@ where
         let wait_s = wait.as_secs();
         tracing::warn!(user_id = user_id.get(), %source, wait_s, "too many logins to an account");
         let limited = self.activity(ActivityKind::LoginLimited, source, None);
-        if let Err(failure) = self.accounts.record(ActivityOwner::User(user_id), &limited).await {
+        if let Err(failure) = self.users.record(ActivityOwner::User(user_id), &limited).await {
             tracing::warn!(
                 error = &failure as &dyn std::error::Error,
                 "could not record a login that has to wait"
@@ -374,11 +374,11 @@ where
         let user_id = user_id.map(|user_id| user_id.get());
         tracing::warn!(user_id, %source, "refused a login");
         let failed = self.activity(ActivityKind::LoginFailed, source, None);
-        self.accounts.record(owner, &failed).await.map_err(LogInError::Unavailable)?;
+        self.users.record(owner, &failed).await.map_err(LogInError::Unavailable)?;
         if admitted.now_waits {
             tracing::warn!(user_id, %source, "further logins have to wait");
             let locked = self.activity(ActivityKind::Locked, source, None);
-            self.accounts.record(owner, &locked).await.map_err(LogInError::Unavailable)?;
+            self.users.record(owner, &locked).await.map_err(LogInError::Unavailable)?;
         }
         Ok(())
     }

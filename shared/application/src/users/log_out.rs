@@ -12,7 +12,7 @@ use crate::ports::{
     RefreshToken, Sessions, Source,
 };
 use crate::users::judging::{judge_change, judge_end};
-use crate::users::settle::{account_keeps_changing, local_transaction, settle};
+use crate::users::settle::{Tries, settle};
 use crate::users::show_account::{ShowAccount, ShowAccountError};
 
 /// Ends sessions. `Store` has accounts and sessions.
@@ -51,9 +51,8 @@ where
         }
         let activity = self.activity(ActivityKind::LoggedOut, source, session.id());
         let end = |within| self.users.end(&session, &activity, within);
-        let ended = settle(deadline, seed(session.id().as_uuid()), end, judge_end);
         // A session that is gone, or that another request ended, has ended as well.
-        ended.await?.ok();
+        settle(deadline, seed(session.id().as_uuid()), end, judge_end).await?;
         let user_id = session.user_id().get();
         tracing::info!(user_id, %source, session_id = %session.id(), "logged out");
         Ok(())
@@ -72,8 +71,9 @@ where
         deadline: Deadline,
     ) -> Result<(), ShowAccountError> {
         let unavailable = ShowAccountError::Unavailable;
-        let within = local_transaction(deadline);
-        while !within.has_passed() {
+        let tries = Tries::by(deadline);
+        loop {
+            let within = tries.next().map_err(unavailable)?;
             let account = self.show.execute(bearer).await?;
             let attempt = self.identities.transaction_id();
             let kind = ActivityKind::LoggedOutEverywhere;
@@ -86,14 +86,14 @@ where
             let store = |within| self.users.change(&change, within);
             let judge = |met: &_| judge_change(met, attempt);
             let changed = settle(within, seed(attempt.as_uuid()), store, judge);
-            if changed.await.map_err(unavailable)?.is_ok() {
-                let Bearer { user_id, session_id } = bearer;
-                let user_id = user_id.get();
-                tracing::info!(user_id, %source, %session_id, "logged out everywhere");
-                return Ok(());
+            if changed.await.map_err(unavailable)?.is_stored() {
+                break;
             }
         }
-        Err(unavailable(account_keeps_changing()))
+        let Bearer { user_id, session_id } = bearer;
+        let user_id = user_id.get();
+        tracing::info!(user_id, %source, %session_id, "logged out everywhere");
+        Ok(())
     }
 
     fn activity(&self, kind: ActivityKind, source: Source, session: SessionId) -> Activity {

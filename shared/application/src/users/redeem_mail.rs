@@ -14,7 +14,7 @@ use crate::ports::{
     Accounts, Activity, Clock, IdentitySource, KnownSourceRemoval, PasswordHasher, Source,
 };
 use crate::users::judging::judge_change;
-use crate::users::settle::{account_keeps_changing, local_transaction, settle};
+use crate::users::settle::{Tries, settle};
 
 /// Uses mailed tokens. `Store` has accounts, requests and sources.
 pub struct RedeemMail<Store, Passwords, Identities, Time> {
@@ -56,9 +56,10 @@ where
         source: Source,
         deadline: Deadline,
     ) -> Result<(), RedeemMailError> {
-        let within = local_transaction(deadline);
         let token = read(token)?;
-        while !within.has_passed() {
+        let tries = Tries::by(deadline);
+        loop {
+            let within = tries.next().map_err(RedeemMailError::Unavailable)?;
             let (mail, account) = match self.verify(&token).await? {
                 Token::Good(mail, account) => (mail, account),
                 // The answer to an earlier request was lost, or this one has landed unnoticed.
@@ -85,7 +86,6 @@ where
                 return Ok(());
             }
         }
-        Err(busy())
     }
 
     /// Sets a new password, ends all sessions, and forgets all networks except `source`.
@@ -111,12 +111,15 @@ where
         check_password(password.expose_secret(), account.email())?;
         let hash = self.passwords.hash(password.clone()).await;
         let hash = hash.map_err(RedeemMailError::Unavailable)?;
-        let within = local_transaction(deadline);
-        while !within.has_passed() {
+        let tries = Tries::by(deadline);
+        loop {
+            let within = tries.next().map_err(RedeemMailError::Unavailable)?;
             let account = match self.verify(&token).await? {
                 Token::Good(_, account) => account,
                 // A hash has a salt, so only this request can have stored it.
-                Token::Used(_, account) if *account.password_hash() == hash => return Ok(()),
+                Token::Used(_, account) if *account.password_hash() == hash => {
+                    return Ok(());
+                }
                 Token::Used(..) => return Err(used()),
             };
             // Before the change, so that a success means that both are done.
@@ -128,7 +131,6 @@ where
                 return Ok(());
             }
         }
-        Err(busy())
     }
 
     /// The request of a token with its account, if the token is good now or was used before it
@@ -193,7 +195,7 @@ where
         let redeem = |within| self.users.redeem(&redemption, within);
         let judge = |met: &_| judge_change(met, attempt);
         let stored = settle(within, seed(attempt.as_uuid()), redeem, judge);
-        let stored = stored.await.map_err(RedeemMailError::Unavailable)?.is_ok();
+        let stored = stored.await.map_err(RedeemMailError::Unavailable)?.is_stored();
         if stored {
             let (user_id, kind) = (after.user_id().get(), kind.as_str());
             tracing::info!(user_id, %source, kind, "a mailed token was used");
@@ -216,8 +218,4 @@ fn read(token: &SecretString) -> Result<MailToken, RedeemMailError> {
 
 const fn used() -> RedeemMailError {
     RedeemMailError::Invalid("it was used")
-}
-
-fn busy() -> RedeemMailError {
-    RedeemMailError::Unavailable(account_keeps_changing())
 }

@@ -13,15 +13,15 @@ use secrecy::{ExposeSecret, SecretString};
 
 use crate::backoff::seed;
 use crate::deadline::Deadline;
-use crate::outcome::{Failure, FailureClass};
+use crate::outcome::Failure;
 use crate::ports::{
     AccessToken, AccessTokenIssuer, Accounts, Activity, Bearer, Clock, Exchange, FoundToken,
-    IdentitySource, RefreshToken, RefreshTokenSource, Rotation, Sessions, Source, TokenHash,
+    IdentitySource, NewExchange, RefreshToken, RefreshTokenSource, Sessions, Source, TokenHash,
     TokenRecord,
 };
-use crate::users::judging::{Stale, judge_end, judge_exchange};
+use crate::users::judging::{Settled, Stale, judge_end, judge_exchange};
 use crate::users::log_in::SessionTokens;
-use crate::users::settle::{local_transaction, settle};
+use crate::users::settle::{Tries, settle};
 
 /// How long an exchange is answered again. Auth0, Okta and Supabase have 10 to 30 s.
 pub const REUSE_INTERVAL: Duration = Duration::from_secs(10);
@@ -73,8 +73,9 @@ where
         let Some(hashed) = RefreshToken::read(token) else {
             return Err(RefreshError::Invalid("it is malformed"));
         };
-        let within = local_transaction(deadline);
-        while !within.has_passed() {
+        let tries = Tries::by(deadline);
+        loop {
+            let within = tries.next().map_err(RefreshError::Unavailable)?;
             let found = self.users.by_token(hashed).await.map_err(RefreshError::Unavailable)?;
             let Some(found) = found else {
                 return Err(RefreshError::Invalid("it is unknown"));
@@ -101,17 +102,15 @@ where
                 }
                 FoundToken::Newest { .. } => {}
             }
-            let rotated = self.rotate((session, &account), (token, hashed.hash), source, within);
-            if let Some(tokens) = rotated.await? {
+            let pair = (token, hashed.hash);
+            if let Some(tokens) = self.exchange((session, &account), pair, source, within).await? {
                 return Ok(tokens);
             }
         }
-        let busy = Failure::new(FailureClass::Conflict, "the session keeps changing");
-        Err(RefreshError::Unavailable(busy))
     }
 
     /// Makes one exchange. `None` if the token, its session or the account was changed meanwhile.
-    async fn rotate(
+    async fn exchange(
         &self,
         (session, account): (Session, &Account),
         (token, used): (&SecretString, TokenHash),
@@ -132,7 +131,7 @@ where
             expires_at: session.token_expires_at(now),
         };
         let activity = self.activity(ActivityKind::Refreshed, source, &session);
-        let rotation = Rotation {
+        let new = NewExchange {
             session: &session,
             used,
             next: &next,
@@ -142,12 +141,12 @@ where
             uses,
             activity: &activity,
         };
-        let exchange = |within| self.users.rotate(&rotation, within);
+        let exchange = |within| self.users.exchange(&new, within);
         let judge = |met: &_| judge_exchange(met, next.hash);
         let stored = settle(within, seed(session.id().as_uuid()), exchange, judge);
         match stored.await {
-            Ok(Ok(())) => {}
-            Ok(Err(Stale)) => return Ok(None),
+            Ok(Settled::Stored) => {}
+            Ok(Settled::Refused(Stale)) => return Ok(None),
             // A client that tries again sends a token that may be used already, which would end its
             // session. So its successor is looked up once more.
             Err(failure) => {
@@ -210,7 +209,7 @@ where
         let end = |within| self.users.end(&session, &activity, within);
         let ended = settle(within, seed(session.id().as_uuid()), end, judge_end);
         // A session that is gone, or that another request ended, has ended as well.
-        ended.await.map_err(RefreshError::Unavailable)?.ok();
+        ended.await.map_err(RefreshError::Unavailable)?;
         let user_id = session.user_id().get();
         tracing::warn!(
             user_id,

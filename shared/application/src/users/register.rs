@@ -16,19 +16,20 @@ use crate::deadline::Deadline;
 use crate::lifetimes;
 use crate::outcome::Failure;
 use crate::ports::{
-    Activity, Clock, GuessRecords, GuessTarget, IdentitySource, PasswordHasher, Registration,
-    Source, UserRepository,
+    AccountRepository, Activity, Clock, GuessRecords, GuessTarget, IdentitySource, PasswordHasher,
+    Registration, Source,
 };
 use crate::users::ask_for_mail::new_mail;
 use crate::users::guess_guard::{self, GuessGuard, GuessRefused};
-use crate::users::judging::{EmailTaken, judge_registration};
+use crate::users::judging::{EmailTaken, Settled, judge_registration};
 use crate::users::settle::settle;
 
-/// Registers users, each with an account, an event and an activity.
-pub struct RegisterUser<Users, Records, Passwords, Identities, Time> {
-    pub users: Users,
+/// Registers users, each with an account, an event and an activity. `Store` has accounts and
+/// guesses.
+pub struct RegisterUser<Store, Passwords, Identities, Time> {
+    pub users: Store,
     /// Makes a source wait that tries many addresses.
-    pub guard: GuessGuard<Records, Time>,
+    pub guard: GuessGuard<Store, Time>,
     pub passwords: Passwords,
     pub identities: Identities,
     pub clock: Time,
@@ -71,11 +72,9 @@ impl From<GuessRefused> for RegisterUserError {
     }
 }
 
-impl<Users, Records, Passwords, Identities, Time>
-    RegisterUser<Users, Records, Passwords, Identities, Time>
+impl<Store, Passwords, Identities, Time> RegisterUser<Store, Passwords, Identities, Time>
 where
-    Users: UserRepository,
-    Records: GuessRecords,
+    Store: AccountRepository + GuessRecords,
     Passwords: PasswordHasher,
     Identities: IdentitySource,
     Time: Clock,
@@ -124,11 +123,11 @@ where
         let judge = |met: &_| judge_registration(met, user_id, transaction_id);
         let stored = settle(deadline, seed(transaction_id.as_uuid()), store, judge);
         match stored.await.map_err(unavailable)? {
-            Ok(()) => {
+            Settled::Stored => {
                 tracing::info!(user_id = user_id.get(), source = %new.source, "registered");
                 Ok(account)
             }
-            Err(EmailTaken) => {
+            Settled::Refused(EmailTaken) => {
                 let source = new.source;
                 tracing::warn!(%source, "refused a registration: the address is taken");
                 Err(RegisterUserError::EmailTaken)

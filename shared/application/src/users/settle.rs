@@ -1,4 +1,5 @@
-//! Tries the writes of users again until they are settled.
+//! Tries the writes of users again until they are settled, and changes until what they are based on
+//! is unchanged.
 
 use std::time::Duration;
 
@@ -6,13 +7,12 @@ use crate::backoff::Backoff;
 use crate::deadline::Deadline;
 use crate::outcome::{Failure, FailureClass, WriteTry};
 use crate::retry::until_settled;
-use crate::users::judging::Judged;
+use crate::users::judging::{Judged, Settled};
 
 /// How long the local transaction may take, with all its tries.
 const LOCAL_TRANSACTION: Duration = Duration::from_secs(3);
 
-/// By when a local transaction that begins now must be over, for use cases that read again and
-/// begin anew when their write is stale.
+/// By when a local transaction that begins now must be over.
 pub(super) fn local_transaction(deadline: Deadline) -> Deadline {
     Deadline::after(LOCAL_TRANSACTION).or_earlier(deadline)
 }
@@ -29,20 +29,41 @@ pub(super) async fn settle<Met, Refusal, Attempt>(
     seed: u64,
     attempt: impl Fn(Deadline) -> Attempt,
     judge: impl Fn(&Met) -> Judged<Refusal>,
-) -> Result<Result<(), Refusal>, Failure>
+) -> Result<Settled<Refusal>, Failure>
 where
     Attempt: Future<Output = WriteTry<Met>>,
 {
     let pause = Backoff::new(Duration::from_millis(10), Duration::from_millis(400), seed);
     let within = local_transaction(deadline);
     let settled = until_settled(within, pause, attempt, |written, _| match written {
-        Ok(()) => Some(Ok(())),
+        Ok(()) => Some(Settled::Stored),
         Err(met) => judge(&met),
     });
     settled.await.map_err(|unsettled| unsettled.failure)
 }
 
-/// The failure if other requests changed the account during every try.
-pub(super) fn account_keeps_changing() -> Failure {
-    Failure::new(FailureClass::Conflict, "the account keeps changing")
+/// The tries of a change whose account or session other requests change as well. Each try reads
+/// again what it changes. All of them are made within a local transaction.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Tries {
+    within: Deadline,
+}
+
+impl Tries {
+    pub(super) fn by(deadline: Deadline) -> Self {
+        Self { within: local_transaction(deadline) }
+    }
+
+    /// The deadline of the next try.
+    ///
+    /// # Errors
+    ///
+    /// [`Failure`] if no time is left for one.
+    pub(super) fn next(self) -> Result<Deadline, Failure> {
+        if self.within.has_passed() {
+            let cause = "no time is left to change the account or the session";
+            return Err(Failure::new(FailureClass::Conflict, cause));
+        }
+        Ok(self.within)
+    }
 }

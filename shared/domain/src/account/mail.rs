@@ -231,7 +231,7 @@ mod tests {
         let mut record = account().record().clone();
         record.user_id = UserId::new(2).unwrap();
         let request = ask(&account(), MailPurpose::ResetPassword);
-        assert!(!request.is_wanted_by(&Account::rehydrate(record)));
+        assert!(!request.is_wanted_by(&Account::rehydrate(record).unwrap()));
     }
 
     #[test]

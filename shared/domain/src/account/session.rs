@@ -33,28 +33,32 @@ pub struct SessionRecord {
 
 impl Session {
     pub fn begin(id: SessionId, account: &Account, now: Timestamp) -> Self {
-        Self::rehydrate(SessionRecord {
+        let record = SessionRecord {
             id,
             user_id: account.user_id(),
             epoch: account.session_epoch(),
             ends_at: now.plus(SESSION_LIFETIME),
             ended: false,
-        })
+        };
+        Self { record }
     }
 
+    /// Rebuilds a stored session. Each field may have any value.
     pub const fn rehydrate(record: SessionRecord) -> Self {
         Self { record }
     }
 
     #[must_use]
-    pub const fn end(self) -> Self {
-        Self::rehydrate(SessionRecord { ended: true, ..self.record })
+    pub const fn end(mut self) -> Self {
+        self.record.ended = true;
+        self
     }
 
     /// The session, kept while all others of `account` were ended.
     #[must_use]
-    pub const fn keep(self, account: &Account) -> Self {
-        Self::rehydrate(SessionRecord { epoch: account.session_epoch(), ..self.record })
+    pub const fn keep(mut self, account: &Account) -> Self {
+        self.record.epoch = account.session_epoch();
+        self
     }
 
     /// Whether the session is good at `now`, by itself and by its account.

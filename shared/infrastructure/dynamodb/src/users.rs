@@ -1,7 +1,6 @@
 //! Accounts, their sessions, and what is stored about both.
 //!
-//! - `registration`: registrations and logins, with their events
-//! - `accounts`, `account_removal`: reads, changes and deletes accounts
+//! - `accounts`, `registration`, `account_removal`: reads, stores, changes and deletes accounts
 //! - `sessions`: sessions and their refresh tokens
 //! - `mails`, `mail_tokens`: requests for mails, and the tokens that are mailed
 //! - `activities`, `guesses`, `sources`: what was done, passwords that were tried, and the networks
@@ -29,7 +28,8 @@ pub(crate) const FREE_OR_SAME_USER: &str = "attribute_not_exists(#pk) OR #user_i
 ///
 /// | port | actions |
 /// | --- | --- |
-/// | `UserRepository`, `AccountRepository`, `Sessions` | `GetItem`, `PutItem`, `UpdateItem` |
+/// | `AccountRepository` | `PutItem`, `UpdateItem` |
+/// | `Sessions` | `GetItem`, `PutItem`, `UpdateItem` |
 /// | `Accounts`, `MailRequests` | `GetItem` |
 /// | `MailRepository` | `PutItem`, `UpdateItem`, `DeleteItem` |
 /// | `ActivityLog` | `PutItem` |

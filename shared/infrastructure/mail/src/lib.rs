@@ -115,7 +115,7 @@ impl Mailer for SesMailer {
             .await;
         match sent {
             Ok(_) => WriteTry::Done,
-            Err(error) => judged(&error),
+            Err(error) => classified(&error),
         }
     }
 }
@@ -138,7 +138,7 @@ fn deliverable(address: &EmailAddress) -> Result<String, AddressRejected> {
 }
 
 /// What became of a mail whose call failed.
-fn judged<Response>(error: &SdkError<SendEmailError, Response>) -> WriteTry<AddressRejected> {
+fn classified<Response>(error: &SdkError<SendEmailError, Response>) -> WriteTry<AddressRejected> {
     let Some(service) = error.as_service_error() else {
         let lost = "the mail service did not answer";
         return WriteTry::Unknown(Failure::new(FailureClass::Unavailable, lost));

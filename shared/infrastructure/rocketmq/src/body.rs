@@ -115,6 +115,25 @@ mod tests {
         }
     }
 
+    /// What `CompressorFactory` of RocketMQ 5.4.0 makes of a text, at the level of its producers.
+    #[test]
+    fn the_bodies_of_javas_client_are_read() {
+        const TEXT: &str = r#"{"specversion":"1.0","text":"compressed by RocketMQ's Java client, compressed by RocketMQ's Java client"}"#;
+        let lz4 = "04224d186070734e000000ff347b227370656376657273696f6e223a22312e30222c2274657874\
+                   223a22636f6d7072657373656420627920526f636b65744d512773204a61766120636c69656e742c\
+                   2026000e50656e74227d00000000";
+        let zstd = "28b52ffd00586c020054047b227370656376657273696f6e223a22312e30222c2274657874223a\
+                    22636f6d7072657373656420627920526f636b65744d512773204a61766120636c69656e742c20\
+                    227d0100c344aa28010000";
+        let zlib = "785eab562a2e484d2e4b2d2acecccf53b25232d43350d2512a49ad28017292f3730b8a528b8b53\
+                    5314922a1582f293b3534b7c03d58b15bc12cb121592733253f34a74148851a5540b006ed0245c";
+        for (flags, digits) in [(LZ4, lz4), (ZSTD, zstd), (ZLIB, zlib)] {
+            let digit = |at| u8::from_str_radix(&digits[at..at + 2], 16).unwrap();
+            let body: Vec<u8> = (0..digits.len()).step_by(2).map(digit).collect();
+            assert_eq!(inflated(flags, &body).unwrap().unwrap(), TEXT.as_bytes(), "{flags:#x}");
+        }
+    }
+
     #[test]
     fn an_unknown_compression_is_named() {
         let unknown = MessageSysFlag::COMPRESSED_FLAG | 0x7 << 8;

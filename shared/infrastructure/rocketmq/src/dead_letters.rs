@@ -33,7 +33,9 @@ impl RocketmqDeadLetters {
 impl DeadLetterChannel for RocketmqDeadLetters {
     async fn announce(&self, letter: &DeadLetter) -> WriteTry<Infallible> {
         let message = announcement(letter, &self.topic);
-        match self.publisher.send(message, Deadline::after(ANNOUNCE_TIMEOUT)).await {
+        let (within, record) =
+            (Deadline::after(ANNOUNCE_TIMEOUT), RocketmqPublisher::record_answer);
+        match self.publisher.send(message, within, record).await {
             Ok(sent) if sent.send_status == SendStatus::SendOk => WriteTry::Done,
             Ok(sent) => WriteTry::Unknown(unavailable(Missing(format!(
                 "the broker did not confirm the message: {}",

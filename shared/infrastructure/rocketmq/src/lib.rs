@@ -33,6 +33,7 @@ pub mod subscription;
 mod body;
 mod call;
 mod fault;
+mod frames;
 mod gauges;
 mod lanes;
 mod message_index;

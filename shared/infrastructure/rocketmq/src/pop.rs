@@ -20,9 +20,7 @@ use rocketmq_protocol::protocol::header::pop_message_response_header::PopMessage
 use rocketmq_protocol::protocol::remoting_command::RemotingCommand;
 
 use crate::fault::{BrokerAnswer, broker_failure, unavailable};
-
-/// How many bytes of a frame say how long it is.
-const LENGTH_BYTES: usize = 4;
+use crate::frames::next_frame;
 
 /// What a broker has answered.
 pub(crate) enum Popped {
@@ -71,7 +69,8 @@ pub(crate) fn popped(
     match ResponseCode::from(answer.code()) {
         ResponseCode::Success => {}
         ResponseCode::PollingFull => return Ok(Popped::PollingFull),
-        ResponseCode::PollingTimeout | ResponseCode::PullNotFound => return Ok(Popped::Nothing),
+        ResponseCode::PollingTimeout if !is_refusal(&answer) => return Ok(Popped::Nothing),
+        ResponseCode::PullNotFound => return Ok(Popped::Nothing),
         _ => {
             return BrokerAnswer::unless_success(&answer)
                 .map_or(Ok(Popped::Nothing), |refused| Err(broker_failure(refused)));
@@ -86,8 +85,7 @@ pub(crate) fn popped(
 
     let mut body = answer.take_body().unwrap_or_default();
     let (mut messages, mut frames) = (Vec::new(), 0);
-    while let Some(length) = length_of_frame(&body) {
-        let mut frame = body.split_to(length);
+    while let Some(mut frame) = next_frame(&mut body) {
         frames += 1;
         let decoded = message_decoder::decode(&mut frame, true, false, false, false, false);
         let read = decoded.and_then(|message| with_receipt(message, &header, &starts, broker));
@@ -104,10 +102,11 @@ pub(crate) fn popped(
     Ok(Popped::Messages(messages, (read < given).then_some(Loss { given, read })))
 }
 
-/// The length of the first frame, if it is all there.
-fn length_of_frame(body: &[u8]) -> Option<usize> {
-    let length = i32::from_be_bytes(*body.first_chunk::<LENGTH_BYTES>()?);
-    usize::try_from(length).ok().filter(|length| (LENGTH_BYTES..=body.len()).contains(length))
+/// Whether an answer of "nothing came in time" means that the request looked too old by the broker's
+/// clock, so that the broker has looked for no message (`isTimeoutTooMuch` in
+/// `PopMessageProcessor.java`). Only its remark differs from that of an empty topic.
+fn is_refusal(answer: &RemotingCommand) -> bool {
+    answer.remark().is_some_and(|remark| remark.contains("timeout too much"))
 }
 
 /// Adds the receipt that an acknowledgement sends back, unless the broker has added it, as it does
@@ -145,36 +144,12 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::frames::{LENGTH_BYTES, samples};
 
     const TOPIC: &str = "ORDER_EVENTS";
 
-    /// The frame of a message of queue 2 (`MessageDecoder.java`).
     fn frame(offset: i64) -> Vec<u8> {
-        let mut frame = vec![0; LENGTH_BYTES];
-        // The magic code of a message; the checksum of its body, which nobody asks for.
-        frame.extend(0xdaa3_20a7_u32.to_be_bytes());
-        frame.extend(0_u32.to_be_bytes());
-        // The queue, a flag; where it is in the queue and in the log; the system's flag.
-        frame.extend(2_i32.to_be_bytes());
-        frame.extend(0_i32.to_be_bytes());
-        frame.extend(offset.to_be_bytes());
-        frame.extend(0_i64.to_be_bytes());
-        frame.extend(0_i32.to_be_bytes());
-        for host in [[127, 0, 0, 1, 0, 0, 0, 9], [127, 0, 0, 1, 0, 0, 0, 10]] {
-            frame.extend(1_000_i64.to_be_bytes());
-            frame.extend(host);
-        }
-        // How often it was delivered, and where its half message is.
-        frame.extend(0_i32.to_be_bytes());
-        frame.extend(0_i64.to_be_bytes());
-        frame.extend(2_i32.to_be_bytes());
-        frame.extend(b"{}");
-        frame.push(u8::try_from(TOPIC.len()).unwrap());
-        frame.extend(TOPIC.as_bytes());
-        frame.extend(0_i16.to_be_bytes());
-        let length = i32::try_from(frame.len()).unwrap();
-        frame[..LENGTH_BYTES].copy_from_slice(&length.to_be_bytes());
-        frame
+        samples::frame(TOPIC, offset, 1_000, "")
     }
 
     fn answer(frames: &[Vec<u8>], offsets: &str) -> RemotingCommand {
@@ -265,7 +240,11 @@ mod tests {
     #[test]
     fn an_answer_without_messages_is_no_loss_and_a_refusal_is_a_failure() {
         let empty = RemotingCommand::create_remoting_command(ResponseCode::PollingTimeout as i32);
+        let empty = empty.set_remark("NO_MESSAGE_IN_QUEUE");
         assert!(matches!(popped(empty, TOPIC, "broker-a"), Ok(Popped::Nothing)));
+        let old = RemotingCommand::create_remoting_command(ResponseCode::PollingTimeout as i32)
+            .set_remark("the broker[broker-a] pop message is timeout too much");
+        assert!(popped(old, TOPIC, "broker-a").is_err(), "a refusal is not an empty topic");
         let full = RemotingCommand::create_remoting_command(ResponseCode::PollingFull as i32);
         assert!(matches!(popped(full, TOPIC, "broker-a"), Ok(Popped::PollingFull)));
         let gone = ResponseCode::SubscriptionGroupNotExist as i32;

@@ -88,15 +88,31 @@ impl RocketmqPublisher {
         self.0.acquire(deadline).await
     }
 
-    /// Makes one try to send a message.
+    /// Makes one try to send a message. `record` is [`Self::record_answer`] for a message that the
+    /// broker, or the client, may refuse for what it holds, and otherwise [`Self::record_result`].
     pub(crate) async fn send(
         &self,
         message: Message,
         deadline: Deadline,
+        record: Record,
     ) -> Result<SendResult, Failure> {
         let session = self.session(deadline).await?;
         let sent = send_on(&session, message, deadline).await;
-        self.record_result(&session, sent)
+        record(self, &session, sent)
+    }
+
+    /// Records whether the session works, after a call that may fail by its own fault: such a
+    /// failure does not speak against the session, whose other calls would have to wait for a new
+    /// one.
+    pub(crate) fn record_answer<Value>(
+        &self,
+        session: &Session,
+        result: Result<Value, Failure>,
+    ) -> Result<Value, Failure> {
+        match result {
+            Err(failure) if failure.class == FailureClass::Permanent => Err(failure),
+            result => self.record_result(session, result),
+        }
     }
 
     /// Records whether the session works. A broker that throttles has answered, so the session
@@ -144,7 +160,8 @@ impl TransactionalPublisher for RocketmqPublisher {
         let topic = half.message.topic;
         let name = self.config().topic_name(topic).to_owned();
         let message = half_message(half, &name, &self.config().transaction_check_group());
-        let sent = self.send(message, deadline).await.map_err(PrepareError::Failed)?;
+        let sent = self.send(message, deadline, Self::record_result).await;
+        let sent = sent.map_err(PrepareError::Failed)?;
         if sent.send_status != SendStatus::SendOk {
             return Err(PrepareError::Doubtful(sent.send_status.to_string()));
         }
@@ -165,6 +182,10 @@ impl TransactionalPublisher for RocketmqPublisher {
         }
     }
 }
+
+/// Records what a try to send says about the session, and returns the result.
+type Record =
+    fn(&RocketmqPublisher, &Session, Result<SendResult, Failure>) -> Result<SendResult, Failure>;
 
 async fn send_on(
     session: &Session,

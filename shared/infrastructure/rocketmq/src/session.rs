@@ -359,8 +359,8 @@ impl Session {
     }
 
     fn is_sound(&self, now: Timestamp) -> bool {
-        let proven_at = Timestamp::from_millis(self.proven_at_ms.load(Ordering::Relaxed));
-        !self.suspect.load(Ordering::Relaxed) && now.since(proven_at) <= TRUSTED_FOR
+        !self.suspect.load(Ordering::Relaxed)
+            && is_trusted(Timestamp::from_millis(self.proven_at_ms.load(Ordering::Relaxed)), now)
     }
 
     async fn close(&self) {
@@ -374,6 +374,13 @@ impl Session {
             tracing::debug!("rocketmq.session_close_timed_out");
         }
     }
+}
+
+/// Whether a session that worked at `proven_at` still counts as working. Another call may prove it
+/// a moment after `now` was read. Much later than `now` means that the clock was set back, and how
+/// long ago that was is not known.
+fn is_trusted(proven_at: Timestamp, now: Timestamp) -> bool {
+    now.since(proven_at) <= TRUSTED_FOR && proven_at.since(now) <= TRUSTED_FOR
 }
 
 /// The session of an adapter: one at a time, used by all its calls at once.
@@ -495,4 +502,18 @@ async fn keep(late: Session, current: &Weak<Mutex<Option<Arc<Session>>>>) {
         }
     }
     late.close().await;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_session_is_trusted_for_a_while_and_not_when_the_clock_was_set_back() {
+        let at = |seconds: i64| Timestamp::from_millis(1_000_000 + seconds * 1_000);
+        assert!(is_trusted(at(0), at(30)));
+        assert!(!is_trusted(at(0), at(31)));
+        assert!(is_trusted(at(1), at(0)), "another call has just proven it");
+        assert!(!is_trusted(at(3_600), at(0)));
+    }
 }

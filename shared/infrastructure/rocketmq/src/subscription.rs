@@ -182,8 +182,7 @@ impl RocketmqSubscription {
             invisible_time: millis(INVISIBLE_FOR),
             poll_time: millis(wait),
             // With 0, the broker uses its own clock (`PopMessageProcessor.java`). With ours, it
-            // would refuse requests that look half a second old, which the client treats as an
-            // empty topic.
+            // would refuse requests that look half a second old.
             born_time: 0,
             // A new group starts at the oldest message (ConsumeInitMode.java).
             init_mode: 0,
@@ -267,11 +266,12 @@ impl Poll {
             tracing::error!(message_id = %message.msg_id(), "rocketmq.delivery_without_receipt");
             return None;
         };
-        // Its producer chose it, or its client did. Only where it is missing the broker makes one
-        // (`SendMessageProcessor.java`); its retries have the same.
-        let message_id = property(&message, MessageConst::PROPERTY_UNIQ_CLIENT_MESSAGE_ID_KEYIDX)
-            .map_or_else(|| MessageId::of(message.msg_id()), MessageId::of);
-        let inflated = inflated(message.sys_flag(), message.message_inner().body_slice());
+        let body = message.message_inner().body_slice();
+        // Its producer chose the name, or its client did. Only where it is missing the broker makes
+        // one (`SendMessageProcessor.java`); its retries have the same.
+        let name = property(&message, MessageConst::PROPERTY_UNIQ_CLIENT_MESSAGE_ID_KEYIDX);
+        let message_id = MessageId::of_delivery(name.unwrap_or(message.msg_id()), body);
+        let inflated = inflated(message.sys_flag(), body);
         Some(RocketmqDelivery { message, inflated, message_id, receipt })
     }
 }

@@ -13,10 +13,10 @@ use application::ports::{
     AccountRemoval, AccountRepository, Accounts, ActivityLog, ActivityReader, Catalog, DeadLetter,
     DeadLetterChannel, DeadLetterMoves, DeadLetterReader, DeadLetterRemoval, EventSubscription,
     Fences, GuessRecords, KnownSourceRemoval, KnownSources, OrderCreation, OrderKeys, OrderListing,
-    ProductListing, PublishedEvents, Sessions, TransactionalPublisher, UserRepository,
-    VerificationKeyStore, VerificationKeys,
+    ProductListing, PublishedEvents, Sessions, TransactionalPublisher, VerificationKeyStore,
+    VerificationKeys,
 };
-use application::users::judging::Judged;
+use application::users::judging::{Judged, Settled};
 use domain::aggregate::AggregateKey;
 use domain::identity::ProductId;
 use domain::product::Product;
@@ -89,7 +89,6 @@ pub trait TableFixture: Sync {
     fn letters(&self) -> impl DeadLetterReader;
     fn removal(&self) -> impl DeadLetterRemoval;
 
-    fn users(&self) -> impl UserRepository;
     fn accounts(&self) -> impl AccountStore;
 
     /// With an empty cache.
@@ -159,7 +158,7 @@ pub(super) fn outcome<Met, Refusal>(
     judge: impl FnOnce(&Met) -> Judged<Refusal>,
 ) -> Judged<Refusal> {
     match tried {
-        WriteTry::Done => Some(Ok(())),
+        WriteTry::Done => Some(Settled::Stored),
         WriteTry::Cancelled(met) => judge(met),
         WriteTry::Refused(_) | WriteTry::Unknown(_) => None,
     }

@@ -7,10 +7,12 @@ use application::ports::mail::{
 };
 use application::ports::pending::{Found, IndexChange, PendingEventIndex, PendingEventStore};
 use application::ports::{
-    AccountAtKey, Accounts, AddressDigest, CancelledAddition, CancelledChange, IdentitySource,
-    Registration, TokenHash, TokenRecord, Topic, UserRepository,
+    AccountAtKey, AccountRepository, Accounts, AddressDigest, CancelledAddition, CancelledChange,
+    IdentitySource, Registration, TokenHash, TokenRecord, Topic,
 };
-use application::users::judging::{Stale, judge_change, judge_registration, judge_request};
+use application::users::judging::{
+    Settled, Stale, judge_change, judge_registration, judge_request,
+};
 use domain::account::{Account, ActivityKind, MailPurpose, MailRequest};
 use domain::aggregate::AggregateKey;
 use domain::identity::TransactionId;
@@ -107,7 +109,7 @@ async fn by_id(fixture: &impl TableFixture, account: &Account) -> Account {
 }
 
 fn is_stale(tried: &WriteTry<CancelledChange>, attempt: TransactionId) -> bool {
-    outcome(tried, |met| judge_change(met, attempt)) == Some(Err(Stale))
+    outcome(tried, |met| judge_change(met, attempt)) == Some(Settled::Refused(Stale))
 }
 
 /// An account that waits for the confirmation of another address, and the request for its mail.
@@ -154,7 +156,7 @@ pub async fn a_second_try_of_a_request_meets_the_first(fixture: &impl TableFixtu
     assert!(met.added.condition_failed(), "{met:?}");
     let attempt = mail.pending.transaction_id;
     assert_eq!(met.account.found(), Some(&AccountAtKey::Live { attempt }));
-    assert_eq!(judge_request(met), Some(Ok(())));
+    assert_eq!(judge_request(met), Some(Settled::Stored));
     assert_eq!(find(fixture, &mail).await.unwrap().token, Some(token("one")));
 }
 
@@ -168,7 +170,7 @@ pub async fn a_request_is_stored_with_the_change_of_its_account_or_not_at_all(
     // Based on the account as it was before.
     let late = new_mail(&identities, &account, MailPurpose::ChangeAddress);
     let tried = ask(fixture, &identities, &late, Some(&account)).await;
-    assert_eq!(outcome(&tried, judge_request), Some(Err(Stale)), "{tried:?}");
+    assert_eq!(outcome(&tried, judge_request), Some(Settled::Refused(Stale)), "{tried:?}");
     let WriteTry::Cancelled(met) = &tried else { panic!("{tried:?}") };
     assert!(!met.added.condition_failed(), "{met:?}");
     let attempt = mail.pending.transaction_id;
@@ -183,10 +185,10 @@ pub async fn a_registration_stores_the_request_for_its_mail(fixture: &impl Table
     let registration = Registration { mail: Some(&mail), ..user.registration() };
     let (user_id, attempt) = (user.account.user_id(), user.pending.transaction_id);
     for is_first in [true, false] {
-        let tried = fixture.users().register(&registration, soon()).await;
+        let tried = fixture.accounts().register(&registration, soon()).await;
         assert_eq!(matches!(tried, WriteTry::Done), is_first, "{tried:?}");
         let judged = outcome(&tried, |met| judge_registration(met, user_id, attempt));
-        assert_eq!(judged, Some(Ok(())), "{tried:?}");
+        assert_eq!(judged, Some(Settled::Stored), "{tried:?}");
     }
     assert_eq!(find(fixture, &mail).await.unwrap().request, mail.request);
     assert!(stored(fixture, &mail).await.pending().holds(mail.event.stamp.event_id));
@@ -231,8 +233,9 @@ pub async fn of_ten_uses_of_one_token_at_once_one_is_stored(fixture: &impl Table
         outcome(&settled(use_it, |met| judge(met).is_none()).await, judge)
     });
     let outcomes = join_all(tries).await;
-    let stored = outcomes.iter().filter(|outcome| **outcome == Some(Ok(()))).count();
-    let stale = outcomes.iter().filter(|outcome| **outcome == Some(Err(Stale))).count();
+    let stored = outcomes.iter().filter(|outcome| **outcome == Some(Settled::Stored)).count();
+    let stale =
+        outcomes.iter().filter(|outcome| **outcome == Some(Settled::Refused(Stale))).count();
     assert_eq!((stored, stale), (1, 9), "{outcomes:?}");
     let after = by_id(fixture, account).await;
     assert_eq!((after.version(), after.record().email_confirmed), (account.version() + 1, true));
@@ -259,7 +262,7 @@ pub async fn a_second_try_of_a_use_meets_the_first(fixture: &impl TableFixture) 
     let attempt = redemption.attempt;
     assert_eq!(met.account.found(), Some(&AccountAtKey::Live { attempt }));
     assert!(met.another_failed, "the token is used: {met:?}");
-    assert_eq!(judge_change(met, attempt), Some(Ok(())));
+    assert_eq!(judge_change(met, attempt), Some(Settled::Stored));
 }
 
 pub async fn a_token_that_is_not_the_newest_is_not_used(fixture: &impl TableFixture) {
@@ -348,7 +351,7 @@ pub async fn a_request_of_nobody_is_no_request(fixture: &impl TableFixture) {
     for is_first in [true, false] {
         let tried = fixture.accounts().ask_for_nobody(mail, address, &asked, soon()).await;
         assert_eq!(matches!(tried, WriteTry::Done), is_first, "{tried:?}");
-        assert_eq!(outcome(&tried, judge_request), Some(Ok(())), "{tried:?}");
+        assert_eq!(outcome(&tried, judge_request), Some(Settled::Stored), "{tried:?}");
     }
     assert_eq!(MailRequests::find(&fixture.accounts(), mail).await.unwrap(), None);
     let due = fixture.aggregates().due(Topic::Users, moment(1_000), 100).await.unwrap();

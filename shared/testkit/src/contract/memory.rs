@@ -3,7 +3,7 @@
 use application::ports::stock::StockReturns;
 use application::ports::{
     Catalog, DeadLetterMoves, DeadLetterReader, DeadLetterRemoval, OrderListing, ProductListing,
-    UserRepository, VerificationKeyStore, VerificationKeys,
+    VerificationKeyStore, VerificationKeys,
 };
 use domain::aggregate::AggregateKey;
 use domain::identity::ProductId;
@@ -58,10 +58,6 @@ impl TableFixture for MemoryFixture {
     }
 
     fn removal(&self) -> impl DeadLetterRemoval {
-        self.tables.clone()
-    }
-
-    fn users(&self) -> impl UserRepository {
         self.tables.clone()
     }
 

@@ -3,9 +3,9 @@
 use application::outcome::WriteTry;
 use application::ports::{
     AccountChange, AccountRepository, Accounts, ActivityReader, CancelledExchange, Exchange,
-    FoundToken, IdentitySource, Rotation, Sessions, TokenRecord,
+    FoundToken, IdentitySource, NewExchange, Sessions, TokenRecord,
 };
-use application::users::judging::{Judged, Stale, judge_end, judge_exchange};
+use application::users::judging::{Judged, Settled, Stale, judge_end, judge_exchange};
 use domain::account::{Account, ActivityKind, RateUse, Session, SessionRecord};
 use domain::identity::SessionId;
 use domain::timestamp::Timestamp;
@@ -18,8 +18,8 @@ use super::{TableFixture, moment, soon};
 use crate::identities::SequentialIdentities;
 use crate::samples::{activity, refresh_token};
 
-const STORED: Judged<Stale> = Some(Ok(()));
-const STALE: Judged<Stale> = Some(Err(Stale));
+const STORED: Judged<Stale> = Some(Settled::Stored);
+const STALE: Judged<Stale> = Some(Settled::Refused(Stale));
 
 async fn session(fixture: &impl TableFixture, identities: &SequentialIdentities) -> Session {
     let user = register(fixture, identities, "demo@example.com").await;
@@ -39,7 +39,7 @@ async fn try_to_exchange(
         hash: refresh_token(session, next).hash,
         expires_at: session.token_expires_at(moment(2)),
     };
-    let rotation = Rotation {
+    let new = NewExchange {
         session,
         used: refresh_token(session, used).hash,
         next: &next,
@@ -50,8 +50,8 @@ async fn try_to_exchange(
         activity: &activity(identities, ActivityKind::Refreshed, moment(2)),
     };
     let sessions = fixture.accounts();
-    let rotate = async || sessions.rotate(&rotation, soon()).await;
-    settled(rotate, |met| judge_exchange(met, next.hash).is_none()).await
+    let exchange = async || sessions.exchange(&new, soon()).await;
+    settled(exchange, |met| judge_exchange(met, next.hash).is_none()).await
 }
 
 /// Exchanges a token of an account that has made `before` exchanges.

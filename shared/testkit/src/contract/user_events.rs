@@ -11,9 +11,9 @@ use application::ports::pending::{
 };
 use application::ports::{
     AccountAtKey, AccountChange, AccountRemoval, AccountRepository, Accounts, DeadLetter,
-    DeadLetterMoves, IdentitySource, MessageId, Sessions, Topic, UserRepository,
+    DeadLetterMoves, IdentitySource, MessageId, Sessions, Topic,
 };
-use application::users::judging::{Stale, judge_login};
+use application::users::judging::{Settled, Stale, judge_login};
 use contracts::event::EventType;
 use domain::account::{Account, ActivityKind, Session, UserEvents, UserFact};
 use domain::aggregate::AggregateKey;
@@ -205,10 +205,14 @@ pub async fn a_deleted_account_keeps_its_events_and_no_data_of_its_user(
     let ended = replace(fixture, &before, PendingEvents::default()).await;
     assert!(matches!(ended, WriteTry::Cancelled(Some(_))), "{ended:?}");
     let late = logged_in(&identities, &login.account, "late", moment(10));
-    let tried = fixture.users().log_in(&late.login(), soon()).await;
+    let tried = fixture.accounts().log_in(&late.login(), soon()).await;
     let WriteTry::Cancelled(met) = &tried else { panic!("{tried:?}") };
     assert_eq!(met.account.found(), Some(&AccountAtKey::Deleted));
-    assert_eq!(judge_login(met, late.pending.transaction_id), Some(Err(Stale)), "{tried:?}");
+    assert_eq!(
+        judge_login(met, late.pending.transaction_id),
+        Some(Settled::Refused(Stale)),
+        "{tried:?}"
+    );
     let session = find(fixture, key_of_session(&login.session)).await;
     assert!(session.pending.holds(login.event.stamp.event_id), "its sessions keep their events");
     end_all(fixture, &after).await;

@@ -1,4 +1,4 @@
-//! `Accounts`, `UserRepository`, `AccountRepository` and `AccountRemoval`.
+//! `Accounts`, `AccountRepository` and `AccountRemoval`.
 
 use std::time::Duration;
 
@@ -7,10 +7,11 @@ use application::outcome::{ItemReason, WriteTry};
 use application::ports::{
     AccountAtKey, AccountChange, AccountRemoval, AccountRepository, Accounts, ActivityLog,
     ActivityOwner, ActivityReader, AddressDigest, CancelledChange, CancelledRegistration,
-    IdentitySource, KnownSourceRemoval, KnownSources, Sessions, UserRepository,
+    IdentitySource, KnownSourceRemoval, KnownSources, Sessions,
 };
 use application::users::judging::{
-    EmailTaken, Judged, Stale, judge_change, judge_deletion, judge_login, judge_registration,
+    EmailTaken, Judged, Settled, Stale, judge_change, judge_deletion, judge_login,
+    judge_registration,
 };
 use domain::account::{Account, ActivityKind, PasswordHash};
 use domain::identity::TransactionId;
@@ -30,7 +31,7 @@ pub(super) async fn register(
     address: &str,
 ) -> RegisteredUser {
     let user = registered(identities, address, moment(0));
-    let stored = fixture.users().register(&user.registration(), soon()).await;
+    let stored = fixture.accounts().register(&user.registration(), soon()).await;
     assert!(matches!(stored, WriteTry::Done), "{stored:?}");
     user
 }
@@ -42,7 +43,7 @@ pub(super) async fn log_in(
     token: &str,
 ) -> LoggedInUser {
     let login = logged_in(identities, account, token, moment(1));
-    let stored = fixture.users().log_in(&login.login(), soon()).await;
+    let stored = fixture.accounts().log_in(&login.login(), soon()).await;
     assert!(matches!(stored, WriteTry::Done), "{stored:?}");
     login
 }
@@ -79,7 +80,7 @@ async fn change(
 }
 
 fn is_stale(tried: &WriteTry<CancelledChange>, attempt: TransactionId) -> bool {
-    outcome(tried, |met| judge_change(met, attempt)) == Some(Err(Stale))
+    outcome(tried, |met| judge_change(met, attempt)) == Some(Settled::Refused(Stale))
 }
 
 async fn change_twice(fixture: &impl TableFixture, change: &AccountChange<'_>) {
@@ -89,7 +90,7 @@ async fn change_twice(fixture: &impl TableFixture, change: &AccountChange<'_>) {
     let WriteTry::Cancelled(met) = &again else { panic!("{again:?}") };
     let attempt = change.attempt;
     assert_eq!(met.account.found(), Some(&AccountAtKey::Live { attempt }));
-    assert_eq!(judge_change(met, attempt), Some(Ok(())));
+    assert_eq!(judge_change(met, attempt), Some(Settled::Stored));
 }
 
 pub async fn a_registered_account_is_found_by_its_address_and_by_its_number(
@@ -132,8 +133,8 @@ pub async fn an_address_belongs_to_one_account(fixture: &impl TableFixture) {
     let identities = SequentialIdentities::default();
     let first = register(fixture, &identities, "demo@example.com").await;
     let second = registered(&identities, "Demo@Example.com", moment(1));
-    let refused = fixture.users().register(&second.registration(), soon()).await;
-    assert_eq!(outcome_of(&refused, &second), Some(Err(EmailTaken)), "{refused:?}");
+    let refused = fixture.accounts().register(&second.registration(), soon()).await;
+    assert_eq!(outcome_of(&refused, &second), Some(Settled::Refused(EmailTaken)), "{refused:?}");
     assert_eq!(by_id(fixture, &second.account).await, None);
     assert_eq!(by_id(fixture, &second.account).await, None);
     assert_eq!(by_id(fixture, &first.account).await, Some(first.account));
@@ -150,7 +151,7 @@ pub async fn of_a_hundred_registrations_of_one_address_at_once_one_is_stored(
         .take(100)
         .map(|spelling| registered(&identities, spelling, moment(0)))
         .collect();
-    let repository = &fixture.users();
+    let repository = &fixture.accounts();
     let tries = users.iter().map(async |user| {
         let register = async || repository.register(&user.registration(), soon()).await;
         let (user_id, attempt) = (user.account.user_id(), user.pending.transaction_id);
@@ -158,8 +159,9 @@ pub async fn of_a_hundred_registrations_of_one_address_at_once_one_is_stored(
         outcome_of(&settled(register, is_open).await, user)
     });
     let outcomes = join_all(tries).await;
-    let stored = outcomes.iter().filter(|outcome| **outcome == Some(Ok(()))).count();
-    let refused = outcomes.iter().filter(|outcome| **outcome == Some(Err(EmailTaken))).count();
+    let stored = outcomes.iter().filter(|outcome| **outcome == Some(Settled::Stored)).count();
+    let refused =
+        outcomes.iter().filter(|outcome| **outcome == Some(Settled::Refused(EmailTaken))).count();
     assert_eq!((stored, refused), (1, 99), "{outcomes:?}");
 }
 
@@ -204,19 +206,19 @@ pub async fn a_second_try_of_a_registration_meets_the_first(fixture: &impl Table
     let identities = SequentialIdentities::default();
     let user = register(fixture, &identities, "demo@example.com").await;
     let (user_id, attempt) = (user.account.user_id(), user.pending.transaction_id);
-    let again = fixture.users().register(&user.registration(), soon()).await;
+    let again = fixture.accounts().register(&user.registration(), soon()).await;
     let WriteTry::Cancelled(met) = &again else { panic!("{again:?}") };
     assert_eq!(met.account.found(), Some(&AccountAtKey::Live { attempt }));
     assert_eq!(met.address.found(), Some(&user_id));
-    assert_eq!(outcome_of(&again, &user), Some(Ok(())));
+    assert_eq!(outcome_of(&again, &user), Some(Settled::Stored));
     // Also after a later change of the account.
     let login = log_in(fixture, &identities, &user.account, "token").await;
-    let again = fixture.users().register(&user.registration(), soon()).await;
+    let again = fixture.accounts().register(&user.registration(), soon()).await;
     let WriteTry::Cancelled(met) = &again else { panic!("{again:?}") };
     let attempt = login.pending.transaction_id;
     assert_eq!(met.account.found(), Some(&AccountAtKey::Live { attempt }));
     assert_eq!(met.address.found(), Some(&user_id));
-    assert_eq!(outcome_of(&again, &user), Some(Ok(())));
+    assert_eq!(outcome_of(&again, &user), Some(Settled::Stored));
 }
 
 pub async fn a_login_stores_the_account_and_the_session(fixture: &impl TableFixture) {
@@ -233,9 +235,9 @@ pub async fn a_login_is_stale_when_the_account_was_changed_meanwhile(fixture: &i
     let user = register(fixture, &identities, "demo@example.com").await;
     log_in(fixture, &identities, &user.account, "token").await;
     let late = logged_in(&identities, &user.account, "late", moment(2));
-    let tried = fixture.users().log_in(&late.login(), soon()).await;
+    let tried = fixture.accounts().log_in(&late.login(), soon()).await;
     let judged = outcome(&tried, |met| judge_login(met, late.pending.transaction_id));
-    assert_eq!(judged, Some(Err(Stale)), "{tried:?}");
+    assert_eq!(judged, Some(Settled::Refused(Stale)), "{tried:?}");
     assert_eq!(Sessions::by_id(&fixture.accounts(), late.session.id()).await.unwrap(), None);
 }
 
@@ -244,19 +246,19 @@ pub async fn a_second_try_of_a_login_meets_the_first(fixture: &impl TableFixture
     let user = register(fixture, &identities, "demo@example.com").await;
     let login = log_in(fixture, &identities, &user.account, "token").await;
     let attempt = login.pending.transaction_id;
-    let again = fixture.users().log_in(&login.login(), soon()).await;
+    let again = fixture.accounts().log_in(&login.login(), soon()).await;
     let WriteTry::Cancelled(met) = &again else { panic!("{again:?}") };
     assert!(met.added.condition_failed(), "{met:?}");
     assert_eq!(met.account.found(), Some(&AccountAtKey::Live { attempt }));
-    assert_eq!(judge_login(met, attempt), Some(Ok(())));
+    assert_eq!(judge_login(met, attempt), Some(Settled::Stored));
     // Also after a later change of the account.
     let later = log_in(fixture, &identities, &login.account, "another").await;
-    let again = fixture.users().log_in(&login.login(), soon()).await;
+    let again = fixture.accounts().log_in(&login.login(), soon()).await;
     let WriteTry::Cancelled(met) = &again else { panic!("{again:?}") };
     assert!(met.added.condition_failed(), "{met:?}");
     let last = AccountAtKey::Live { attempt: later.pending.transaction_id };
     assert_eq!(met.account.found(), Some(&last));
-    assert_eq!(judge_login(met, attempt), Some(Ok(())));
+    assert_eq!(judge_login(met, attempt), Some(Settled::Stored));
 }
 
 pub async fn a_change_is_stored_once(fixture: &impl TableFixture) {
@@ -320,7 +322,7 @@ pub async fn a_deleted_account_is_gone_with_its_address(fixture: &impl TableFixt
     for is_first in [true, false] {
         let tried = fixture.accounts().delete(&deletion.deletion(), soon()).await;
         assert_eq!(matches!(tried, WriteTry::Done), is_first, "{tried:?}");
-        assert_eq!(outcome(&tried, judge_deletion), Some(Ok(())), "{tried:?}");
+        assert_eq!(outcome(&tried, judge_deletion), Some(Settled::Stored), "{tried:?}");
     }
     assert_eq!(by_id(fixture, &user.account).await, None);
     let found = fixture.accounts().by_email(user.account.email()).await.unwrap();
@@ -330,7 +332,7 @@ pub async fn a_deleted_account_is_gone_with_its_address(fixture: &impl TableFixt
     let late = fixture.accounts().delete(&deletion.deletion(), soon()).await;
     let WriteTry::Cancelled(met) = &late else { panic!("{late:?}") };
     assert_eq!(met.account.found(), Some(&AccountAtKey::Deleted));
-    assert_eq!(judge_deletion(met), Some(Ok(())));
+    assert_eq!(judge_deletion(met), Some(Settled::Stored));
     let found = fixture.accounts().by_email(another.account.email()).await.unwrap();
     assert_eq!(found, Some(another.account), "{late:?}");
 }
@@ -346,7 +348,7 @@ pub async fn an_account_that_was_changed_is_not_deleted(fixture: &impl TableFixt
     let tried = fixture.accounts().delete(&deletion.deletion(), soon()).await;
     let WriteTry::Cancelled(met) = &tried else { panic!("{tried:?}") };
     assert_eq!(met.account.found(), Some(&AccountAtKey::Live { attempt }));
-    assert_eq!(judge_deletion(met), Some(Err(Stale)));
+    assert_eq!(judge_deletion(met), Some(Settled::Refused(Stale)));
     let found = fixture.accounts().by_email(user.account.email()).await.unwrap();
     assert_eq!(found, Some(changed));
 }
@@ -374,7 +376,7 @@ pub async fn erased_traces_are_gone(fixture: &impl TableFixture) {
 pub async fn a_user_write_after_its_deadline_stores_nothing(fixture: &impl TableFixture) {
     let user = registered(&SequentialIdentities::default(), "demo@example.com", moment(0));
     let late = Deadline::after(Duration::ZERO);
-    let tried = fixture.users().register(&user.registration(), late).await;
+    let tried = fixture.accounts().register(&user.registration(), late).await;
     assert!(matches!(tried, WriteTry::Refused(_)), "{tried:?}");
     assert_eq!(by_id(fixture, &user.account).await, None);
 }

@@ -8,6 +8,9 @@ pub const PRODUCTS: usize = 4;
 
 pub const USERS: usize = 3;
 
+/// The variable with the seed of the run that is to be repeated.
+const SEED: &str = "SHOP_SEED";
+
 /// An action in the shop. Products and users are numbered from 0.
 #[derive(Debug, Clone)]
 pub enum Action {
@@ -86,7 +89,23 @@ pub fn plans(seed: u64, count: usize, length: usize) -> Vec<Vec<Action>> {
     (0..count).map(|_| plan.new_tree(&mut runner).unwrap().current()).collect()
 }
 
-/// A configuration without a file of earlier failures, because the seed is fixed.
+/// Another seed in each run. It is printed, and `SHOP_SEED` repeats it.
+///
+/// # Panics
+///
+/// If `SHOP_SEED` is no number.
+#[expect(clippy::disallowed_methods, reason = "it is for one run of a test, and no setting")]
+#[expect(clippy::print_stdout, reason = "a seed that is not known repeats nothing")]
+pub fn random_seed() -> u64 {
+    let seed = match std::env::var(SEED) {
+        Ok(seed) => seed.parse().expect("SHOP_SEED is a number"),
+        Err(_) => fastrand::u64(..),
+    };
+    println!("{SEED}={seed}");
+    seed
+}
+
+/// A configuration without a file of earlier failures, because a seed repeats them.
 fn config() -> Config {
     Config { failure_persistence: None, ..Config::default() }
 }

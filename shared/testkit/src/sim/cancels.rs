@@ -131,7 +131,7 @@ impl Simulation {
                 }
                 Ok(None) => CancelReply::NotFound,
                 Err(CancelOrderError::Refused(_)) => CancelReply::Refused,
-                Err(CancelOrderError::Unreadable(_) | CancelOrderError::Open(_)) => {
+                Err(CancelOrderError::NotStored(_) | CancelOrderError::Open(_)) => {
                     CancelReply::Unknown
                 }
             }

@@ -3,7 +3,7 @@
 use application::deadline::Deadline;
 use application::outcome::{Failure, ItemReason, WriteTry};
 use application::ports::{
-    Activity, ActivityOwner, CancelledExchange, Exchange, FoundToken, RefreshToken, Rotation,
+    Activity, ActivityOwner, CancelledExchange, Exchange, FoundToken, NewExchange, RefreshToken,
     Sessions,
 };
 use domain::account::{Account, AccountRecord, Session};
@@ -37,17 +37,17 @@ impl Sessions for MemoryTables {
             .await
     }
 
-    async fn rotate(
+    async fn exchange(
         &self,
-        rotation: &Rotation<'_>,
+        exchange: &NewExchange<'_>,
         deadline: Deadline,
     ) -> WriteTry<CancelledExchange> {
-        let Rotation { session, used, next, salt, at, uses_before, uses, activity } =
-            rotation.clone();
+        let NewExchange { session, used, next, salt, at, uses_before, uses, activity } =
+            exchange.clone();
         let exchange = Exchange { salt: salt.to_owned(), at };
         let (session, next, activity) = (*session, *next, activity.clone());
         let busy = CancelledExchange { session: ItemReason::Busy, account: ItemReason::Busy };
-        self.write(Operation::Rotate, deadline, busy, move |rows| {
+        self.write(Operation::Exchange, deadline, busy, move |rows| {
             let found = rows.sessions.get(&session.id());
             let is_good = |row: &SessionRow| row.token.hash == used && !row.session.has_ended();
             let account = rows.account(session.user_id());
@@ -65,7 +65,7 @@ impl Sessions for MemoryTables {
             let row = rows.accounts.get_mut(&session.user_id()).unwrap();
             let (account, _) = row.live.as_mut().unwrap();
             let record = account.record().clone();
-            *account = Account::rehydrate(AccountRecord { exchanges: uses, ..record });
+            *account = Account::rehydrate(AccountRecord { exchanges: uses, ..record }).unwrap();
             let row = rows.sessions.get_mut(&session.id()).unwrap();
             row.token = next;
             row.exchange = Some((used, exchange));

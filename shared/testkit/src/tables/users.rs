@@ -7,7 +7,7 @@ use application::ports::{
     AccountAtKey, AccountChange, AccountDeletion, AccountRemoval, AccountRepository, Accounts,
     Activity, ActivityLog, ActivityOwner, ActivityReader, AddressDigest, CancelledAddition,
     CancelledChange, CancelledRegistration, GuessRecords, GuessTarget, GuessUpdate,
-    KnownSourceRemoval, KnownSources, NewSession, Page, Registration, Source, UserRepository,
+    KnownSourceRemoval, KnownSources, NewSession, Page, Registration, Source,
 };
 use domain::account::{Account, AccountRecord, EmailAddress, Guesses};
 use domain::aggregate::AggregateKey;
@@ -71,7 +71,8 @@ pub(super) fn store_account(rows: &mut Rows, account: Account, attempt: Transact
     let (stored, _) = row.live.as_ref().unwrap();
     // Exchanges are counted without a new version, so the use in `account` may be outdated.
     let exchanges = stored.record().exchanges;
-    let account = Account::rehydrate(AccountRecord { exchanges, ..account.record().clone() });
+    let record = AccountRecord { exchanges, ..account.record().clone() };
+    let account = Account::rehydrate(record).unwrap();
     row.live = Some((account, attempt));
 }
 
@@ -88,7 +89,7 @@ impl Accounts for MemoryTables {
     }
 }
 
-impl UserRepository for MemoryTables {
+impl AccountRepository for MemoryTables {
     async fn register(
         &self,
         registration: &Registration<'_>,
@@ -150,9 +151,7 @@ impl UserRepository for MemoryTables {
         })
         .await
     }
-}
 
-impl AccountRepository for MemoryTables {
     async fn change(
         &self,
         change: &AccountChange<'_>,

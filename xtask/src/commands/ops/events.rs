@@ -34,16 +34,18 @@ pub(crate) enum Command {
     /// acknowledged messages.
     ///
     /// The events are rebuilt from their aggregates, byte for byte as they were first published:
-    /// those of one order, those of one user's account and orders, one event, or every event since
-    /// a moment. Subscribers recognise events that they already have by their `event_id`; this
-    /// deployment's handlers acknowledge those that they have handled. The command may be repeated.
+    /// those of one order, those of one user's account, sessions, mails and orders, one event, or
+    /// every event since a moment. Subscribers recognise events that they already have by their
+    /// `event_id`; this deployment's handlers acknowledge those that they have handled. The command
+    /// may be repeated.
     ///
     /// The moment is compared with the time at which events became true. After an outage, events
     /// are published later than that: name a moment before the outage that preceded the loss.
     ///
     /// With --since, the tables of orders and of users are read completely, which costs a read unit
-    /// for each 4 KB. With --order alone, the orders table is read until the order is found, and with
-    /// --event alone both are: no index has either, and the key of an order begins with its user.
+    /// for each 4 KB, and with --user the users table. With --order alone, the orders table is read
+    /// until the order is found, and with --event alone both are: no index has either, and the key
+    /// of an order begins with its user.
     ///
     /// Events of one aggregate are sent in their order; with --since, those of several in any order.
     /// An event that is not acknowledged for a minute stops the command.

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use anyhow::Context;
 use harness::user::{User, order_of};
-use reqwest::{Client, Method, RequestBuilder};
+use reqwest::{Client, RequestBuilder};
 use serde_json::Value;
 use tokio::time::{Instant, sleep};
 
@@ -39,7 +39,7 @@ async fn story(sam: &Sam<'_>, url: &str) -> anyhow::Result<()> {
     let report = samples::invoke_one(sam, &harness::checkout::root()?, "event-consumer").await?;
     let handled = report.get("handled").and_then(Value::as_u64);
     anyhow::ensure!(handled >= Some(1), "event-consumer handled no event: {report}");
-    let order = sent(user.request(Method::GET, &format!("/v1/orders/{order_id}"))).await?;
+    let order = sent(user.read(order_id)).await?;
     anyhow::ensure!(text(&order, "status")? == "CONFIRMED", "{order}");
     eprintln!("  ok     start-api: {order_id} is CONFIRMED");
     Ok(())

@@ -4,11 +4,13 @@ use std::panic::AssertUnwindSafe;
 
 use domain::aggregate::AggregateKey;
 use domain::identity::EventId;
+use domain::order::StoredOrder;
 use domain::pending::{PendingEvent, PendingEvents};
 use domain::timestamp::Timestamp;
 use futures::FutureExt;
 
-use super::groups::ReservationGroups;
+use super::groups::{ReservationGroups, Reserved, Shortage};
+use super::inventory::{self, Decision, FollowUp, Verdict};
 use super::pause_after;
 use super::registry::{EventHandler, HandlerError, IncomingEvent, Registry};
 use crate::deadline::Deadline;
@@ -146,6 +148,65 @@ where
         }
     }
 
+    /// Decides an order that is CREATED, and publishes the event of the decision. An order that is
+    /// decided already, or was cancelled, is returned as it was found: its event only ends.
+    async fn decide(
+        &self,
+        mut stored: StoredOrder,
+        elsewhere: &[&'static str],
+        received_at: Timestamp,
+        deadline: Deadline,
+    ) -> Result<Option<StoredOrder>, HandlerError> {
+        let created = stored.created_event();
+        let mut verdict = Verdict::Confirm { counted: self.groups.counts_open_units() };
+        let mut made: Vec<FollowUp> = Vec::new();
+        loop {
+            let is_open = is_done_elsewhere(&stored.pending, created, elsewhere);
+            let Some(undecided) = stored.order.undecided().filter(|_| is_open) else {
+                // One of our own tries may have been stored unnoticed. An event is published by the
+                // writer whose event is in the history, and by nobody else.
+                let ours = made.iter().find(|follow_up| stored.raised(follow_up.event_id));
+                if let Some(ours) = ours {
+                    let found = StoredAggregate::Order(stored);
+                    inventory::publish(&self.publication, &found, *ours, deadline).await;
+                    return Ok(None);
+                }
+                return Ok(Some(stored));
+            };
+            let follow_up = FollowUp {
+                event_id: self.identities.event_id(),
+                publication: self.identities.transaction_id(),
+            };
+            made.push(follow_up);
+            let trace = stored.order.history().first().event.traceparent.clone();
+            let decision = Decision::new(undecided, verdict, follow_up, received_at, trace);
+            let (aggregates, groups) = (&self.aggregates, &self.groups);
+            match inventory::store(aggregates, groups, &stored, verdict, decision, deadline).await {
+                Reserved::Stored => {
+                    let (order, publication) = (stored.key(), &self.publication);
+                    inventory::publish_as_found(
+                        aggregates,
+                        publication,
+                        order,
+                        follow_up,
+                        deadline,
+                    )
+                    .await;
+                    return Ok(None);
+                }
+                Reserved::Changed(found) => stored = *found,
+                Reserved::Short(shortage) => {
+                    if shortage == Shortage::OpenUnits {
+                        let order_id = stored.order.id();
+                        tracing::info!(%order_id, "its account would hold too many open units");
+                    }
+                    verdict = Verdict::Reject;
+                }
+                Reserved::Failed(failure) => return Err(HandlerError::Failed(failure)),
+            }
+        }
+    }
+
     /// Records in the event's entry that a delivery failed, and when the next one is expected:
     /// until then the sweep does not publish it again. Returns the aggregate with the entry, and
     /// how many deliveries have failed; `None` if the event has ended meanwhile. A failure whose
@@ -203,7 +264,7 @@ fn finish<'a>(
 
 /// Whether an event is pending, and every handler with an effect elsewhere has marked itself as
 /// done with it. Without the marks the event must not end: a missing effect would count as done.
-pub(super) fn is_done_elsewhere(
+fn is_done_elsewhere(
     pending: &PendingEvents,
     event_id: EventId,
     elsewhere: &[&'static str],

@@ -8,23 +8,23 @@ report! {
     /// The report of a window.
     pub struct SweepReport {
         /// Events that were on no topic and were sent. The broker has acknowledged each.
-        pub sent: u64,
+        pub sent: u64 = "EventsSwept",
         /// Events that were on their topic and were published again, because our group would not
         /// get them otherwise.
-        pub republished: u64,
+        pub republished: u64 = "EventsRepublished",
         /// Events that are on their topic and wait for their consumer.
         pub found: u64,
         /// Those of `found` that have waited so long that an operator should know.
         pub overdue: u64,
         /// Events that were published again as often as allowed, and still wait.
-        pub given_up: u64,
+        pub given_up: u64 = "EventsGivenUp",
         /// Events that could not be looked up or sent. A later look tries them again.
-        pub deferred: u64,
+        pub deferred: u64 = "EventsDeferred",
         /// Reads of the index that succeeded, of all topics together.
         pub looks: u64,
         /// Reads of the index that failed, as a whole or in part, and aggregates that can't be
         /// read: how long their events have been pending is unknown.
-        pub failed_looks: u64,
+        pub failed_looks: u64 = "FailedLooks",
         /// How long the oldest event that was found has been pending, in milliseconds. It means
         /// nothing if no look succeeded.
         pub oldest_ms: u64 => max,

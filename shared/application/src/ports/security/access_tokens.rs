@@ -62,6 +62,10 @@ pub enum VerifyTokenError {
     /// The key that the token names couldn't be looked up. The token may be good.
     #[error("the token's key couldn't be looked up")]
     KeysUnavailable(#[source] Failure),
+    /// We have signed the token, in what is the future by this process's clock. So that clock, or
+    /// the issuer's, is wrong by more than the leeway, and another token would not help.
+    #[error("an access token is from the future: the clocks differ by {0} s, more than the leeway")]
+    ClocksDiffer(i64),
 }
 
 /// Verifies access tokens, as RFC 8725 and RFC 9068 require.

@@ -5,7 +5,7 @@ use domain::identity::{SessionId, TransactionId, UserId};
 
 use crate::deadline::Deadline;
 use crate::outcome::{Failure, ItemReason, WriteTry};
-use crate::ports::Activity;
+use crate::ports::{Activity, CancelledRegistration, NewSession, Registration};
 
 /// Reads accounts, by address for a login and by user after it.
 pub trait Accounts: Send + Sync {
@@ -67,12 +67,44 @@ pub struct CancelledChange {
     pub another_failed: bool,
 }
 
-/// Stores changes of accounts that raise no event.
+/// What the cancelled write of a new session, or of a new request for a mail, met. A session always
+/// comes with a change of the account, a request not always.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CancelledAddition {
+    /// The new item. Its condition fails if it is there already.
+    pub added: ItemReason<()>,
+    /// The account, if it changes. Its condition fails if it was changed or deleted meanwhile.
+    pub account: ItemReason<AccountAtKey>,
+}
+
+/// Stores accounts: registrations and logins, each with its event, and other changes.
+///
+/// Each write makes one try within `deadline`, and never a second one. A second call stores
+/// nothing, and MUST report what it met of the first one: [`judging`](crate::users::judging)
+/// recognises it.
 pub trait AccountRepository: Send + Sync {
-    /// Makes one try, within `deadline`, to store a change. It MUST be conditional on the account's
-    /// version before the change, and MUST NOT change the use of its exchanges. The kept session
-    /// must exist and not be ended; it then belongs to the account's new epoch. A second call
-    /// stores nothing, and MUST report the account with the attempt of the first one.
+    /// Stores a new account with its pending event, its address if no account has it, its activity,
+    /// the activity's source as a known source ([`KnownSources`](crate::ports::KnownSources)),
+    /// and the request for a mail with its pending event.
+    fn register(
+        &self,
+        registration: &Registration<'_>,
+        deadline: Deadline,
+    ) -> impl Future<Output = WriteTry<CancelledRegistration>> + Send;
+
+    /// Stores a login: the account after it, the session with its pending event, and the activity.
+    /// It MUST be conditional on the account's version before the login, and MUST NOT change the
+    /// pending events of the account nor the use of its exchanges.
+    fn log_in(
+        &self,
+        login: &NewSession<'_>,
+        deadline: Deadline,
+    ) -> impl Future<Output = WriteTry<CancelledAddition>> + Send;
+
+    /// Stores a change that raises no event. It MUST be conditional on the account's version before
+    /// the change, and MUST NOT change the use of its exchanges. The kept session must exist and
+    /// not be ended; it then belongs to the account's new epoch. A second call MUST report the
+    /// account with the attempt of the first one.
     fn change(
         &self,
         change: &AccountChange<'_>,

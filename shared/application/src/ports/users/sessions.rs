@@ -73,7 +73,7 @@ pub struct Exchange {
 
 /// The exchange of a refresh token: all of it is stored, or nothing.
 #[derive(Debug, Clone)]
-pub struct Rotation<'a> {
+pub struct NewExchange<'a> {
     /// The session of both tokens.
     pub session: &'a Session,
     /// The token that is exchanged.
@@ -130,9 +130,9 @@ pub trait Sessions: Send + Sync {
     /// token at most one is stored, none after all of the account's sessions were ended, and none
     /// that is not counted. It MUST NOT change the account otherwise. A second call stores nothing,
     /// and MUST report the session with the token of the first one.
-    fn rotate(
+    fn exchange(
         &self,
-        rotation: &Rotation<'_>,
+        exchange: &NewExchange<'_>,
         deadline: Deadline,
     ) -> impl Future<Output = WriteTry<CancelledExchange>> + Send;
 

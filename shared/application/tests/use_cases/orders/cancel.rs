@@ -130,12 +130,23 @@ async fn an_unknown_outcome_is_reported_and_a_retry_settles_it() {
     let world = world();
     let id = created(&world, 2).await;
     consume(&world, SHORT).await;
-    world.tables.fail_every_call(Operation::GiveBack, Fault::Refused(FailureClass::Unavailable));
+    world.tables.fail_every_call(Operation::GiveBack, Fault::RequestLost);
     let open = cancel(&world, id).await.unwrap_err();
     assert!(matches!(open, CancelOrderError::Open(_)), "{open:?}");
     world.tables.heal(Operation::GiveBack);
     assert!(cancel(&world, id).await.unwrap().is_some());
     assert_eq!(stock(&world), 10);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_write_that_was_refused_leaves_nothing_open() {
+    let world = world();
+    let id = created(&world, 2).await;
+    consume(&world, SHORT).await;
+    world.tables.script(Operation::GiveBack, [Fault::Refused(FailureClass::Permanent)]);
+    let refused = cancel(&world, id).await.unwrap_err();
+    assert!(matches!(refused, CancelOrderError::NotStored(_)), "{refused:?}");
+    assert_eq!((stored(&world, id).order.status(), stock(&world)), (OrderStatus::Confirmed, 8));
 }
 
 #[tokio::test(start_paused = true)]

@@ -1,15 +1,20 @@
 //! A user's orders, the newest first, page by page.
 
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use application::deadline::Deadline;
 use application::orders::list::{ListOrders, ListOrdersError, OrderPage, OrderQuery};
-use application::outcome::FailureClass;
-use application::ports::{Clock, OrderCreation, PageLimit};
-use domain::order::OrderStatus;
+use application::outcome::{Failure, FailureClass};
+use application::ports::{
+    Clock, OrderCreation, OrderKeys, OrderListing, OrderPosition, Page, PageLimit,
+};
+use domain::identity::{OrderId, UserId};
+use domain::order::{AtKey, OrderStatus, StoredOrder};
 use domain::timestamp::Timestamp;
 use testkit::fault::{Fault, Operation};
 use testkit::samples::{created, user};
+use testkit::tables::MemoryTables;
 use testkit::world::World;
 
 use super::create::world;
@@ -118,6 +123,53 @@ async fn a_page_ends_when_no_time_is_left_and_the_next_continues() {
     let cursor = page.next_cursor.expect("50 orders are not read");
     let rest = OrderQuery { cursor: Some(&cursor), ..rejected };
     assert_eq!(list(&world, 123, rest).await.unwrap().next_cursor, None);
+}
+
+/// A table whose pages take a minute, or fail, after the first.
+struct Tired {
+    tables: MemoryTables,
+    fails: bool,
+    pages: AtomicU32,
+}
+
+impl OrderListing for Tired {
+    async fn page(
+        &self,
+        user_id: UserId,
+        after: Option<OrderPosition>,
+        limit: PageLimit,
+    ) -> Result<Page<StoredOrder, OrderPosition>, Failure> {
+        if self.pages.fetch_add(1, Ordering::Relaxed) > 0 {
+            if self.fails {
+                return Err(Failure::new(FailureClass::Unavailable, "tired"));
+            }
+            tokio::time::sleep(Duration::from_secs(60)).await;
+        }
+        self.tables.page(user_id, after, limit).await
+    }
+}
+
+impl OrderKeys for Tired {
+    async fn at_key(&self, user_id: UserId, order_id: OrderId) -> Result<AtKey, Failure> {
+        self.tables.at_key(user_id, order_id).await
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_was_read_is_returned_though_the_next_read_is_slow_or_fails() {
+    for fails in [false, true] {
+        let world = world();
+        store(&world, 123, 0..150).await;
+        let rejected = OrderQuery { status: Some(OrderStatus::Rejected), ..query(5, None) };
+        let tables = world.tables.clone();
+        let orders = Tired { tables, fails, pages: AtomicU32::new(0) };
+        let within = Deadline::after(Duration::from_secs(5));
+        let page = ListOrders { orders }.execute(user(123), rejected, within).await.unwrap();
+        assert!(!within.has_passed());
+        let cursor = page.next_cursor.expect("50 orders are not read");
+        let rest = OrderQuery { cursor: Some(&cursor), ..rejected };
+        assert_eq!(list(&world, 123, rest).await.unwrap().next_cursor, None);
+    }
 }
 
 #[tokio::test(start_paused = true)]

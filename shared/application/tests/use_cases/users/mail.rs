@@ -19,7 +19,7 @@ use futures::future::join_all;
 use secrecy::{ExposeSecret, SecretString};
 use testkit::fault::{Fault, Operation};
 use testkit::mailbox::MailFault;
-use testkit::world::World;
+use testkit::world::{MemorySendMail, World};
 
 use super::{
     EMAIL, HOME, PASSWORD, WRONG, activity_kinds, delete, log_in, register, secret, soon, source,
@@ -65,8 +65,12 @@ async fn reset(world: &World, token: &SecretString, new: &str) -> Result<(), Red
 
 /// Publishes and handles everything that is pending.
 async fn deliver(world: &World) -> ConsumptionReport {
+    deliver_by(world, world.send_mail()).await
+}
+
+async fn deliver_by(world: &World, mails: MemorySendMail) -> ConsumptionReport {
     world.sweep_pending().run(Deadline::after(Duration::from_secs(30))).await;
-    let registry = Registry::default().with(Subscribed::To(MAIL_EVENTS), world.send_mail());
+    let registry = Registry::default().with(Subscribed::To(MAIL_EVENTS), mails);
     world.consume_pending(registry).run(Deadline::after(Duration::from_secs(60))).await
 }
 
@@ -116,6 +120,20 @@ async fn without_a_sender_a_registration_asks_for_no_mail() {
     register(&world).await;
     assert_eq!(deliver(&world).await.handled, 1);
     assert_eq!((world.tables.mails(), world.mailbox.sent().len()), (Vec::new(), 0));
+}
+
+/// The setting reaches the functions one after the other.
+#[tokio::test(start_paused = true)]
+async fn a_mail_waits_for_a_window_that_has_a_sender() {
+    let world = world();
+    register(&world).await;
+    let without = || MemorySendMail { mailer: None, ..world.send_mail() };
+    assert!(deliver_by(&world, without()).await.postponed > 0);
+    assert!(world.mailbox.newest_token(EMAIL, MailPurpose::ConfirmAddress).is_none());
+
+    tokio::time::sleep(Duration::from_secs(600)).await;
+    deliver(&world).await;
+    assert!(world.mailbox.newest_token(EMAIL, MailPurpose::ConfirmAddress).is_some());
 }
 
 #[tokio::test(start_paused = true)]

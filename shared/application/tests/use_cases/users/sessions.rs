@@ -143,7 +143,7 @@ async fn an_exchange_whose_answer_was_lost_is_reported_as_done() {
     let world = World::default();
     register(&world).await;
     let (_, token) = log_in(&world).await;
-    world.tables.script(Operation::Rotate, [Fault::Busy, Fault::ReplyLost]);
+    world.tables.script(Operation::Exchange, [Fault::Busy, Fault::ReplyLost]);
     let next = refresh(&world, &token).await.unwrap();
     assert!(refresh(&world, &next.refresh).await.is_ok());
 }
@@ -153,9 +153,9 @@ async fn an_exchange_whose_every_answer_was_lost_is_reported_as_done_when_it_is_
     let world = World::default();
     register(&world).await;
     let (_, token) = log_in(&world).await;
-    world.tables.fail_every_call(Operation::Rotate, Fault::ReplyLost);
+    world.tables.fail_every_call(Operation::Exchange, Fault::ReplyLost);
     let next = refresh(&world, &token).await.unwrap();
-    world.tables.heal(Operation::Rotate);
+    world.tables.heal(Operation::Exchange);
     assert!(refresh(&world, &next.refresh).await.is_ok());
 }
 
@@ -165,7 +165,7 @@ async fn an_exchange_that_meets_a_change_of_the_password_in_its_session_is_made_
     let account = register(&world).await;
     let (bearer, token) = log_in(&world).await;
     // The exchange has read the session, and writes while the password is changed.
-    world.tables.script(Operation::Rotate, [Fault::Busy]);
+    world.tables.script(Operation::Exchange, [Fault::Busy]);
     let changed = async {
         let (current, new) = (secret(PASSWORD), secret("another-horse-battery-staple"));
         let request = NewPassword { current, new, source: source(HOME) };
@@ -176,7 +176,7 @@ async fn an_exchange_that_meets_a_change_of_the_password_in_its_session_is_made_
     let next = exchanged.unwrap();
     assert!(refresh(&world, &next.refresh).await.is_ok());
     assert_eq!(world.tables.account(account.user_id()).unwrap().session_epoch(), 1);
-    assert!(world.tables.calls(Operation::Rotate) >= 3);
+    assert!(world.tables.calls(Operation::Exchange) >= 3);
 }
 
 #[tokio::test(start_paused = true)]
@@ -184,7 +184,7 @@ async fn an_exchange_that_meets_a_logout_everywhere_gives_no_tokens() {
     let world = World::default();
     register(&world).await;
     let (bearer, token) = log_in(&world).await;
-    world.tables.script(Operation::Rotate, [Fault::Busy]);
+    world.tables.script(Operation::Exchange, [Fault::Busy]);
     let log_out = world.log_out();
     let logout = log_out.everywhere(bearer, source(HOME), soon());
     let (exchanged, logout) = tokio::join!(refresh(&world, &token), logout);
@@ -263,7 +263,7 @@ async fn while_the_table_is_away_no_token_is_exchanged_and_no_logout_is_reported
     let world = World::default();
     register(&world).await;
     let (begun, token) = log_in(&world).await;
-    for operation in [Operation::FindSession, Operation::FindAccount, Operation::Rotate] {
+    for operation in [Operation::FindSession, Operation::FindAccount, Operation::Exchange] {
         world.tables.fail_every_call(operation, Fault::Refused(FailureClass::Unavailable));
         let refused = refresh(&world, &token).await;
         assert!(matches!(refused, Err(RefreshError::Unavailable(_))), "{operation:?}");
@@ -285,13 +285,13 @@ async fn exchanges_have_to_wait_when_an_account_made_too_many_in_all_its_session
     for _ in 0..EXCHANGES.at_once {
         one = refresh(&world, &one).await.unwrap().refresh;
     }
-    let stored = world.tables.calls(Operation::Rotate);
+    let stored = world.tables.calls(Operation::Exchange);
     for token in [&one, &other] {
         let limited = refresh(&world, token).await.unwrap_err();
         let RefreshError::TooMany(wait) = limited else { panic!("{limited}") };
         assert!(wait <= EXCHANGES.interval, "{wait:?}");
     }
-    assert_eq!(world.tables.calls(Operation::Rotate), stored);
+    assert_eq!(world.tables.calls(Operation::Exchange), stored);
     // The tokens are as good as before, one each interval.
     world.clock.advance(EXCHANGES.interval);
     let next = refresh(&world, &one).await.unwrap().refresh;

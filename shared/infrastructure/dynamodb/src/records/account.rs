@@ -132,7 +132,7 @@ pub(crate) fn account_at_key(item: Item) -> Result<AccountAtKey, CorruptRecord> 
 ///
 /// # Errors
 ///
-/// [`CorruptRecord`] if the item is not an account.
+/// [`CorruptRecord`] if the item is not an account, or one that no account can be.
 pub(crate) fn live_account(item: Item) -> Result<Option<Account>, CorruptRecord> {
     if is_deleted(&item) {
         return Ok(None);
@@ -144,7 +144,7 @@ pub(crate) fn live_account(item: Item) -> Result<Option<Account>, CorruptRecord>
         return Err(CorruptRecord::because("its address is another one than its key"));
     }
     let requested = item.requested_email.as_deref().map(EmailAddress::parse);
-    Ok(Some(Account::rehydrate(AccountRecord {
+    let account = Account::rehydrate(AccountRecord {
         user_id: UserId::new(item.user_id).map_err(CorruptRecord::because)?,
         email,
         email_confirmed: item.email_confirmed,
@@ -156,7 +156,8 @@ pub(crate) fn live_account(item: Item) -> Result<Option<Account>, CorruptRecord>
         version: item.version,
         logins: rate_use(item.logins_until_ms),
         exchanges: rate_use(item.exchanges_until_ms),
-    })))
+    });
+    account.map(Some).map_err(CorruptRecord::because)
 }
 
 const fn rate_use(until_ms: i64) -> RateUse {

@@ -1,14 +1,16 @@
-//! Reads and changes accounts.
+//! Reads, stores and changes accounts.
 
 use application::deadline::Deadline;
 use application::outcome::{Failure, WriteTry};
 use application::ports::{
-    AccountChange, AccountRepository, Accounts, ActivityOwner, CancelledChange,
+    AccountChange, AccountRepository, Accounts, ActivityOwner, CancelledAddition, CancelledChange,
+    CancelledRegistration, NewSession, Registration,
 };
-use domain::account::{Account, EmailAddress};
+use domain::account::{Account, AccountRecord, EmailAddress};
 use domain::identity::{TransactionId, UserId};
 
 use super::DynamoAccounts;
+use super::registration::{cancelled_login, cancelled_registration};
 use crate::expression::{Change, ItemUpdate, UpdateBuilder};
 use crate::item::{binary, number, text, truth};
 use crate::keys;
@@ -60,14 +62,30 @@ pub(super) fn moved(account: &Account, attempt: TransactionId) -> ItemUpdate {
 }
 
 fn change_of(account: &Account, attempt: TransactionId) -> UpdateBuilder {
+    // Each field by its name: a new one that is not written here does not compile.
+    let AccountRecord {
+        user_id: _,
+        // Only `moved` writes it.
+        email: _,
+        email_confirmed,
+        requested_email,
+        password_hash,
+        registered_at: _,
+        registration: _,
+        session_epoch,
+        version,
+        logins,
+        // Exchanges are counted by writes of their own, and this count may be outdated.
+        exchanges: _,
+    } = account.record();
     let mut update = UpdateBuilder::default();
-    update.set("#version", number(account.version()));
-    update.set("#session_epoch", number(account.session_epoch()));
-    update.set("#password_hash", text(account.password_hash().as_phc()));
-    update.set("#logins_until_ms", number(account.record().logins.moment().as_millis()));
+    update.set("#version", number(*version));
+    update.set("#session_epoch", number(*session_epoch));
+    update.set("#password_hash", text(password_hash.as_phc()));
+    update.set("#logins_until_ms", number(logins.moment().as_millis()));
     update.set("#attempt", binary(attempt.as_uuid().as_bytes()));
-    update.set("#email_confirmed", truth(account.record().email_confirmed));
-    match &account.record().requested_email {
+    update.set("#email_confirmed", truth(*email_confirmed));
+    match requested_email {
         Some(requested) => update.set("#requested_email", text(requested.as_typed())),
         None => update.remove("#requested_email"),
     }
@@ -110,6 +128,23 @@ impl Accounts for DynamoAccounts {
 }
 
 impl AccountRepository for DynamoAccounts {
+    async fn register(
+        &self,
+        registration: &Registration<'_>,
+        deadline: Deadline,
+    ) -> WriteTry<CancelledRegistration> {
+        let transaction = self.registration(registration);
+        write(transaction, &self.client, deadline, cancelled_registration).await
+    }
+
+    async fn log_in(
+        &self,
+        login: &NewSession<'_>,
+        deadline: Deadline,
+    ) -> WriteTry<CancelledAddition> {
+        write(self.login(login), &self.client, deadline, cancelled_login).await
+    }
+
     async fn change(
         &self,
         change: &AccountChange<'_>,

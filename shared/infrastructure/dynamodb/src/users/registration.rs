@@ -1,11 +1,10 @@
-//! Stores registrations and logins. Each is one transaction with its event, which is pending in the
-//! item of the account or the session.
+//! The transactions of registrations and logins. Each stores an event, which is pending in the item
+//! of the account or the session.
 
-use application::deadline::Deadline;
-use application::outcome::{Failure, WriteTry};
+use application::outcome::Failure;
 use application::ports::{
     ActivityOwner, AddressDigest, CancelledAddition, CancelledRegistration, NewSession,
-    Registration, UserRepository,
+    Registration,
 };
 use domain::pending::PendingEvents;
 
@@ -16,10 +15,13 @@ use crate::records::{
     ActivityItem, EmailItem, KnownSourceItem, NewAccountItem, NewMailItem, NewSessionItem,
     account_at_key,
 };
-use crate::transaction::{Reasons, Transaction, write};
+use crate::transaction::{Reasons, Transaction};
 
 impl DynamoAccounts {
-    fn registration(&self, registration: &Registration<'_>) -> Result<Transaction, Failure> {
+    pub(super) fn registration(
+        &self,
+        registration: &Registration<'_>,
+    ) -> Result<Transaction, Failure> {
         let Registration { account, event, pending, activity, source_known_until, mail } =
             registration;
         let address = AddressDigest::of(account.email());
@@ -38,7 +40,7 @@ impl DynamoAccounts {
         }
     }
 
-    fn login(&self, login: &NewSession<'_>) -> Result<Transaction, Failure> {
+    pub(super) fn login(&self, login: &NewSession<'_>) -> Result<Transaction, Failure> {
         let NewSession { account, pending, activity, .. } = login;
         let users = self.users.as_str();
         Transaction::default()
@@ -49,7 +51,7 @@ impl DynamoAccounts {
 }
 
 /// The reasons in the order in which [`DynamoAccounts::registration`] adds the items.
-fn cancelled_registration(mut reasons: Reasons) -> CancelledRegistration {
+pub(super) fn cancelled_registration(mut reasons: Reasons) -> CancelledRegistration {
     CancelledRegistration {
         account: reasons.next_read(account_at_key),
         address: reasons.next_read(|item| from_item::<EmailItem>(item)?.user_id()),
@@ -57,26 +59,7 @@ fn cancelled_registration(mut reasons: Reasons) -> CancelledRegistration {
 }
 
 /// The reasons in the order in which [`DynamoAccounts::login`] adds the items.
-fn cancelled_login(mut reasons: Reasons) -> CancelledAddition {
+pub(super) fn cancelled_login(mut reasons: Reasons) -> CancelledAddition {
     let account = reasons.next_read(account_at_key);
     CancelledAddition { added: reasons.next_unread(), account }
-}
-
-impl UserRepository for DynamoAccounts {
-    async fn register(
-        &self,
-        registration: &Registration<'_>,
-        deadline: Deadline,
-    ) -> WriteTry<CancelledRegistration> {
-        let transaction = self.registration(registration);
-        write(transaction, &self.client, deadline, cancelled_registration).await
-    }
-
-    async fn log_in(
-        &self,
-        login: &NewSession<'_>,
-        deadline: Deadline,
-    ) -> WriteTry<CancelledAddition> {
-        write(self.login(login), &self.client, deadline, cancelled_login).await
-    }
 }

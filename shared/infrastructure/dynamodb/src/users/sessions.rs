@@ -3,7 +3,7 @@
 use application::deadline::Deadline;
 use application::outcome::{Failure, ItemReason, WriteTry};
 use application::ports::{
-    Activity, ActivityOwner, CancelledExchange, FoundToken, RefreshToken, Rotation, Sessions,
+    Activity, ActivityOwner, CancelledExchange, FoundToken, NewExchange, RefreshToken, Sessions,
 };
 use domain::account::Session;
 use domain::identity::SessionId;
@@ -17,8 +17,8 @@ use crate::records::{ActivityItem, SessionItem, UsedTokenItem};
 use crate::transaction::{Reasons, Transaction, write};
 
 impl DynamoAccounts {
-    fn rotation(&self, rotation: &Rotation<'_>) -> Result<Transaction, Failure> {
-        let Rotation { session, used, next, salt, at, uses_before, uses, activity } = rotation;
+    fn exchange_transaction(&self, exchange: &NewExchange<'_>) -> Result<Transaction, Failure> {
+        let NewExchange { session, used, next, salt, at, uses_before, uses, activity } = exchange;
         let users = self.users.as_str();
         // Because of this condition, an exchange, a second exchange of the same token and the end
         // of the session exclude each other.
@@ -73,7 +73,7 @@ impl DynamoAccounts {
     }
 }
 
-/// The reasons in the order in which [`DynamoAccounts::rotation`] adds the items.
+/// The reasons in the order in which [`DynamoAccounts::exchange_transaction`] adds the items.
 fn cancelled_exchange(mut reasons: Reasons) -> CancelledExchange {
     CancelledExchange {
         session: reasons.next_read(|item| from_item::<SessionItem>(item)?.token()),
@@ -107,12 +107,13 @@ impl Sessions for DynamoAccounts {
         Ok(found.map(Session::try_from).transpose()?)
     }
 
-    async fn rotate(
+    async fn exchange(
         &self,
-        rotation: &Rotation<'_>,
+        exchange: &NewExchange<'_>,
         deadline: Deadline,
     ) -> WriteTry<CancelledExchange> {
-        write(self.rotation(rotation), &self.client, deadline, cancelled_exchange).await
+        let transaction = self.exchange_transaction(exchange);
+        write(transaction, &self.client, deadline, cancelled_exchange).await
     }
 
     async fn end(

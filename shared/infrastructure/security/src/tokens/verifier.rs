@@ -78,21 +78,19 @@ fn key_name(token: &str) -> Result<String, InvalidToken> {
     if is_key_name(&kid) { Ok(kid) } else { Err(invalid("kid is not a key's name")) }
 }
 
-fn check_times(claims: &Claims, now: Timestamp) -> Result<(), InvalidToken> {
+fn check_times(claims: &Claims, now: Timestamp) -> Result<(), VerifyTokenError> {
     // The leeway is a minute, so the conversion and the sums cannot overflow.
     let leeway = i64::try_from(ACCESS_TOKEN_LEEWAY.as_secs()).unwrap_or(0);
     let latest_start = now.as_secs().saturating_add(leeway);
     if claims.exp <= now.as_secs().saturating_sub(leeway) {
-        return Err(invalid("it has expired"));
+        return Err(invalid("it has expired").into());
     }
     if claims.iat > latest_start {
-        // The signature is good, so no stranger can cause this line, and its reason is a clock.
-        let ahead_s = claims.iat.saturating_sub(now.as_secs());
-        tracing::warn!(ahead_s, "an access token is from the future: the clocks differ too much");
-        return Err(invalid("it was issued in the future"));
+        // The signature is good, so no stranger can cause this.
+        return Err(VerifyTokenError::ClocksDiffer(claims.iat.saturating_sub(now.as_secs())));
     }
     if claims.nbf.is_some_and(|nbf| nbf > latest_start) {
-        return Err(invalid("it is not valid yet"));
+        return Err(invalid("it is not valid yet").into());
     }
     Ok(())
 }

@@ -29,12 +29,13 @@ pub(crate) struct Options {
     /// The events of this order. Without --user, the orders table is read until it is found.
     #[arg(long, value_name = "ID", group = "which")]
     order: Option<OrderId>,
-    /// The events of this user's account and of its orders; with --order, of that order alone.
-    /// Those of its sessions and mails are not among them, because their keys do not name the user:
-    /// --event or --since finds them.
+    /// The events of this user's account, sessions, mails and orders; with --order, of that order
+    /// alone. The users table is read completely, because the keys of sessions and mails do not
+    /// name the user.
     #[arg(long, value_name = "ID", group = "which")]
     user: Option<UserId>,
-    /// Only this event. Without --order and --user, both tables are read until it is found.
+    /// Only this event. Without --order and --user, both tables are read until it is found; with
+    /// --user, the users table, and only for an event of a session or a mail.
     #[arg(long, value_name = "ID", group = "which")]
     event: Option<EventId>,
     /// All events of all orders, accounts, sessions and mails since this moment, such as
@@ -106,19 +107,16 @@ async fn some(
     } else {
         eprintln!("{count} events of {of} aggregates are on their topic again");
     }
-    if options.user.is_some() && options.order.is_none() && options.event.is_none() {
-        eprintln!(
-            "the events of the user's sessions and mails are not among them; --event or --since \
-             finds them"
-        );
-    }
     if newer > 0 {
         eprintln!("{newer} were raised by newer code, and this version cannot send them");
     }
     // An event that was found is in none of them.
     let is_lacking = unreadable > 0 && options.event.is_none();
     if is_lacking {
-        eprintln!("{unreadable} orders of the user cannot be read; their events were not sent");
+        eprintln!(
+            "{unreadable} orders of the user, or accounts, sessions or mails of any user, cannot be \
+             read; their events were not sent"
+        );
     }
     let is_complete = newer == 0 && !is_lacking;
     Ok(if is_complete { ExitCode::SUCCESS } else { ExitCode::FAILURE })
@@ -136,12 +134,15 @@ async fn find(
             unreadable: 0,
         }),
         (Some(user_id), None, event_id) => {
-            progress.step(&format!("looking for the account and the orders of user {user_id}"));
+            progress.step(&format!(
+                "looking for the account and the orders of user {user_id}, then reading the users \
+                 table for sessions and mails, a read unit for each 4 KB"
+            ));
             let find =
                 FindUserAggregates { aggregates: store.aggregates(), orders: store.orders() };
             let of_event =
                 event_id.map(|event_id| format!("event {event_id} of ")).unwrap_or_default();
-            let found = find.execute(user_id, event_id).await;
+            let found = find.execute(user_id, event_id, |read| show(progress, read)).await;
             found.map_err(|error| missing(options, &format!("{of_event}user {user_id}"), error))
         }
         (None, Some(order_id), _) => {
@@ -155,7 +156,7 @@ async fn find(
         (None, None, Some(event_id)) => {
             progress.step(
                 "reading the orders and the users table until the event is found, a read unit for \
-                 each 4 KB; with --user, that user's items are read",
+                 each 4 KB; with --user, that user's orders and the users table are read",
             );
             let found = search(store, progress, Wanted::Event(event_id)).await;
             found.map_err(|error| missing(options, &format!("event {event_id}"), error))
@@ -169,9 +170,13 @@ async fn search(
     progress: &Progress,
     wanted: Wanted,
 ) -> Result<UserAggregates, FindAggregatesError> {
-    let at = |read: &SearchProgress| progress.at(&format!("{} aggregates read", read.aggregates));
-    let key = SearchAggregates { aggregates: store.aggregates() }.execute(wanted, at).await?;
+    let search = SearchAggregates { aggregates: store.aggregates() };
+    let key = search.execute(wanted, |read| show(progress, read)).await?;
     Ok(UserAggregates { keys: vec![key], unreadable: 0 })
+}
+
+fn show(progress: &Progress, read: &SearchProgress) {
+    progress.at(&format!("{} aggregates read", read.aggregates));
 }
 
 /// What was not found, and what may be wrong.
