@@ -316,17 +316,32 @@ impl Buttons {
         text: String,
         work: impl FnOnce(u64) -> Work,
     ) {
-        let mut next = self.0.next_job.lock().unwrap_or_else(PoisonError::into_inner);
-        *next += 1;
-        let number = *next;
-        drop(next);
-        self.says(number, text);
-        let (buttons, work) = (self.clone(), work(number));
+        let job = Job { buttons: self.clone(), number: self.next_job() };
+        self.says(job.number, text);
+        let work = work(job.number);
         self.0.tasks.spawn(async move {
             work.await;
-            buttons.faults().jobs.remove(&number);
-            buttons.0.feed.touch();
+            drop(job);
         });
+    }
+
+    /// Begins a job, unless one with the same words is under way.
+    fn only_job(&self, text: &str) -> Option<Job> {
+        let number = self.next_job();
+        let mut faults = self.faults();
+        if faults.jobs.values().any(|job| job == text) {
+            return None;
+        }
+        faults.jobs.insert(number, text.to_owned());
+        drop(faults);
+        self.0.feed.touch();
+        Some(Job { buttons: self.clone(), number })
+    }
+
+    fn next_job(&self) -> u64 {
+        let mut next = self.0.next_job.lock().unwrap_or_else(PoisonError::into_inner);
+        *next += 1;
+        *next
     }
 
     fn says(&self, job: u64, text: String) {
@@ -343,13 +358,38 @@ impl Buttons {
     }
 }
 
+/// What is under way until this is dropped.
+struct Job {
+    buttons: Buttons,
+    number: u64,
+}
+
+impl Drop for Job {
+    fn drop(&mut self) {
+        self.buttons.faults().jobs.remove(&self.number);
+        self.buttons.0.feed.touch();
+    }
+}
+
 fn count(processes: usize) -> String {
     if processes == 1 { "One process".to_owned() } else { format!("{processes} processes") }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{Press, Window};
+    use super::{Buttons, Press, Window};
+    use crate::feed::Feed;
+
+    #[test]
+    fn no_second_job_with_the_same_words_begins_before_the_first_has_ended() {
+        let buttons = Buttons::new(Feed::new());
+        let first = buttons.only_job("giving up an event").unwrap();
+        assert!(buttons.only_job("giving up an event").is_none());
+        let other = buttons.only_job("another").unwrap();
+        drop(first);
+        assert_eq!(buttons.faults_now().jobs.into_keys().collect::<Vec<_>>(), [other.number]);
+        assert!(buttons.only_job("giving up an event").is_some());
+    }
 
     #[test]
     fn a_press_is_read_as_the_page_writes_it() {

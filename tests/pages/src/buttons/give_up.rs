@@ -36,17 +36,19 @@ const POLL: Duration = Duration::from_millis(250);
 
 impl Buttons {
     pub(super) async fn give_up(&self, parts: &Parts) -> anyhow::Result<Pressed> {
-        let is_under_way = self.faults().jobs.values().any(|job| job.starts_with("giving up"));
-        anyhow::ensure!(!is_under_way, "An event is being given up at the moment.");
+        // It begins before the order is created, so that a second press meanwhile is refused.
+        let job = self.only_job("giving up an event: its handler fails");
+        let job = job.context("An event is being given up at the moment.")?;
         let answer = parts.shopper.create(None).await?;
         let order_id = answer.order_id.context(answer.said)?;
         let (buttons, order) = (self.clone(), order_id.clone());
-        self.job("giving up an event: its handler fails".to_owned(), async move |_| {
+        self.0.tasks.spawn(async move {
             let Some(parts) = buttons.0.parts.get() else { return };
             match buttons.fail(parts, &order).await {
                 Ok(()) => buttons.0.feed.note("an event was given up: it is a dead letter"),
                 Err(error) => buttons.0.feed.note(format!("no event was given up: {error:#}")),
             }
+            drop(job);
         });
         let said = "The notification of this order fails at each delivery. Sixteen failures take \
                     more than an hour: fourteen are written to the order instead.";

@@ -4,9 +4,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context;
-use harness::provision::{DEMO_EMAIL, DEMO_PASSWORD};
 use harness::user::User;
-use reqwest::{Client, Method, RequestBuilder, Response, StatusCode};
+use reqwest::{Client, RequestBuilder, Response, StatusCode};
 use serde_json::{Value, json};
 use tokio::sync::Mutex;
 use tokio::time::Instant;
@@ -72,8 +71,7 @@ impl Shopper {
     pub(super) async fn cancel(&self, order_id: &str, trace: &str) -> anyhow::Result<String> {
         let is_id = order_id.chars().all(|c| c.is_ascii_hexdigit() || c == '-');
         anyhow::ensure!(is_id, "This is not the id of an order.");
-        let path = format!("/v1/orders/{order_id}/cancel");
-        let request = self.user().await?.request(Method::POST, &path);
+        let request = self.user().await?.cancel(order_id);
         let answer = send(request.header("traceparent", traceparent(trace))).await?;
         let status = answer.status();
         let body: Value = answer.json().await.unwrap_or_default();
@@ -86,9 +84,8 @@ impl Shopper {
 
     /// Logs the demo user in once more; the session is used for nothing.
     pub(super) async fn log_in(&self, trace: &str) -> anyhow::Result<()> {
-        let login = json!({"email": DEMO_EMAIL, "password": DEMO_PASSWORD});
-        let request = Client::new().post(format!("{}/v1/users/login", self.api_url)).json(&login);
-        send(request.header("traceparent", traceparent(trace))).await.map(drop)
+        let login = User::new(&self.api_url, Client::new(), String::new()).login();
+        send(login.header("traceparent", traceparent(trace))).await.map(drop)
     }
 
     /// The demo user, logged in again where the token is old.

@@ -59,9 +59,9 @@ const BUTTONS: [Pressed; 15] = [
     ("#redrive", SPACE, "text('#letters').includes('None')"),
 ];
 
-/// It makes enough orders to hide all others.
+/// It makes enough orders to hide all others. When it has made them is for the test to wait for.
 pub(crate) const THE_LAST_BUTTON: Pressed =
-    ("[data-orders='1000']", ENTER, "count('created') >= created + 100");
+    ("[data-orders='1000']", ENTER, "text('#jobs').includes('of 1000')");
 
 /// Returns what was seen meanwhile.
 pub(crate) async fn everything_is_done_with_the_keyboard(console: &Console) -> Tones {

@@ -35,6 +35,12 @@ const PATIENCE: Duration = Duration::from_secs(60);
 /// and the time for which the broker hides a message that was delivered.
 const NEXT_WINDOW: Duration = Duration::from_secs(120);
 
+/// How long a thousand orders may take, while other tests create theirs.
+const THOUSAND: Duration = Duration::from_secs(180);
+
+/// How often an order is tried while half of the table's calls are throttled.
+const TRIES_MAX: usize = 8;
+
 /// How many calls were throttled, in the page.
 const THROTTLED: &str = "Number(document.querySelector('#counters [data-id=throttled] dd')\
                          .innerText.replaceAll(',', ''))";
@@ -171,10 +177,15 @@ async fn each_button_does_what_it_says_and_the_page_shows_what_follows() {
     the_table_is_throttled(&console).await;
     the_broker_stops_and_starts(&console).await;
     what_happened_is_counted(&console).await;
-    a_thousand_orders_are_created(&console).await;
+    the_redriven_event_is_handled(&console, &given_up).await;
+    of_two_presses_at_once_one_gives_up_an_event(&console.system.api_url).await;
+    a_thousand_orders_are_begun(&console).await;
     it_fits_a_narrow_window(&console).await;
     console.browser.open(&format!("{}/docs", console.system.api_url)).await.unwrap();
     the_api_can_be_tried(&console.browser).await;
+    // Before the reset, after which the console cannot log the demo user in again.
+    console.browser.open(&format!("{}/console", console.system.api_url)).await.unwrap();
+    a_thousand_orders_are_created(&console).await;
     mails::a_password_is_reset(&console).await;
     mails::an_address_is_confirmed(&console).await;
 
@@ -196,6 +207,7 @@ async fn the_pages_are_used_by_keyboard_and_read_in_dark_in_light_and_without_co
     looks::each_page_is_readable_in_dark_and_in_light(&console, &first).await;
     console.choose(&first).await;
     keyboard::press(&console, keyboard::THE_LAST_BUTTON).await;
+    a_thousand_orders_are_created(&console).await;
 
     console.has_no_errors().await;
     console.stop().await;
@@ -296,6 +308,17 @@ async fn an_event_is_given_up_and_redriven(console: &Console, order_id: &str) {
     console.click("#redrive").await;
     console.reads("#letters", "None").await;
     console.step("redrive").await;
+}
+
+/// The sweep publishes it within about a minute, in which other buttons are tested.
+async fn the_redriven_event_is_handled(console: &Console, order_id: &str) {
+    console.choose(order_id).await;
+    let delivered = "(() => {
+        const kinds = [...document.querySelectorAll('.step')].map((row) => row.dataset.kind);
+        return kinds.lastIndexOf('redrive') < kinds.lastIndexOf('delivery');
+    })()";
+    console.browser.until(delivered, NEXT_WINDOW).await.unwrap();
+    console.reads("#verdict", "every event is handled").await;
 }
 
 async fn functions_are_frozen_and_thawed(console: &Console) {
@@ -406,10 +429,29 @@ async fn the_table_is_throttled(console: &Console) {
     console.click("#throttle").await;
     console.reads("#throttle", "Stop throttling").await;
     let before = console.browser.run(&format!("return {THROTTLED}")).await.unwrap();
-    console.click("[data-press=create][data-orders='1']").await;
+    let earlier = console.shown().await;
+    an_order_is_created_though_throttled(console).await;
+    console.another_than(&earlier).await;
     console.until(&format!("{THROTTLED} > {before}")).await;
     console.browser.press("x").await.unwrap();
     console.reads("#throttle", "Throttle the table").await;
+    let confirmed = "document.getElementById('story-state').innerText.includes('confirmed')";
+    console.browser.until(confirmed, NEXT_WINDOW).await.unwrap();
+}
+
+/// An order is refused if each try of one of its reads is throttled.
+async fn an_order_is_created_though_throttled(console: &Console) {
+    let mut is_created = false;
+    for _ in 0..TRIES_MAX {
+        console.click("[data-press=create][data-orders='1']").await;
+        console.until("document.getElementById('said').innerText !== '…'").await;
+        let said = console.browser.run("return document.getElementById('said').innerText").await;
+        is_created = said.unwrap().as_str().unwrap().contains("The order is created");
+        if is_created {
+            break;
+        }
+    }
+    assert!(is_created, "no order was created in {TRIES_MAX} tries");
 }
 
 async fn the_broker_stops_and_starts(console: &Console) {
@@ -442,13 +484,18 @@ async fn what_happened_is_counted(console: &Console) {
     }
 }
 
-async fn a_thousand_orders_are_created(console: &Console) {
+async fn a_thousand_orders_are_begun(console: &Console) {
     console.click("[data-press=create][data-orders='1000']").await;
     console.reads("#jobs", "of 1000").await;
     console.browser.press("f").await.unwrap();
     console.until("document.querySelector('#verdict[role=status][aria-live=off]')").await;
-    let created = "Number(document.querySelector('#counters [data-id=created] dd').innerText)";
-    console.until(&format!("{created} > 100")).await;
+}
+
+/// The line counts those that were created, and names those that were not behind them.
+async fn a_thousand_orders_are_created(console: &Console) {
+    let all = "document.getElementById('activity').innerText.includes('1000 orders were created')";
+    console.browser.until(all, THOUSAND).await.unwrap();
+    console.until("!document.getElementById('jobs').innerText.includes('creating')").await;
 }
 
 async fn it_fits_a_narrow_window(console: &Console) {
@@ -491,6 +538,22 @@ async fn a_deployment_serves_its_documentation_where_it_is_to() {
     assert!(errors.is_empty(), "{errors:?}");
     browser.stop().await;
     system.stop().await;
+}
+
+/// The job begins with the press, and not when its order is created.
+async fn of_two_presses_at_once_one_gives_up_an_event(api_url: &str) {
+    let client = Client::new();
+    let token = client.get(format!("{api_url}/console/token")).send().await.unwrap();
+    let token: serde_json::Value = token.json().await.unwrap();
+    let press = async || {
+        let press = client.post(format!("{api_url}/console/press"));
+        let press = press.header("x-console-token", token["token"].as_str().unwrap());
+        press.json(&json!({"press": "give-up"})).send().await.unwrap().status()
+    };
+    let (first, second) = tokio::join!(press(), press());
+    let mut answers = [first, second];
+    answers.sort();
+    assert_eq!(answers, [StatusCode::OK, StatusCode::CONFLICT]);
 }
 
 /// What a foreign page could send, and what a name that resolves to this machine could.

@@ -1,7 +1,7 @@
 //! One order in the diagram, compared with what the console's state and the API say of it.
 
 use harness::user::User;
-use reqwest::{Client, Method};
+use reqwest::Client;
 use serde_json::Value;
 
 use crate::Console;
@@ -162,8 +162,7 @@ fn is_between_its_lanes(row: &Value, step: &Value, lanes: &Value) {
 /// The functions read their own clock: each time of the history lies within the steps that made it.
 async fn has_the_history_of_the_api(console: &Console, order_id: &str, look: &Value) {
     let user = User::log_in(&console.system.api_url, Client::new()).await.unwrap();
-    let path = format!("/v1/orders/{order_id}");
-    let order = user.request(Method::GET, &path).send().await.unwrap();
+    let order = user.read(order_id).send().await.unwrap();
     let order: Value = order.json().await.unwrap();
     let made_by = [
         ("CREATED", "request", "put"),
