@@ -18,6 +18,8 @@ pub struct Alarm {
     pub period: Duration,
     /// How many data points must cross the threshold until the alarm is on.
     pub periods: u32,
+    /// How many of the latest data points the alarm looks at.
+    pub evaluated: u32,
     threshold: f64,
     comparison: Comparison,
 }
@@ -87,11 +89,13 @@ impl Alarm {
         };
         let of_all = properties.get("EvaluationPeriods");
         let periods = properties.get("DatapointsToAlarm").or(of_all).and_then(Value::as_u64);
+        let evaluated = of_all.and_then(Value::as_u64).context("no EvaluationPeriods")?;
         Ok(Self {
             metrics,
             expression,
             period: Duration::from_secs(period.and_then(Value::as_u64).context("no period")?),
             periods: u32::try_from(periods.context("no number of data points")?)?,
+            evaluated: u32::try_from(evaluated)?,
             threshold: properties.get("Threshold").and_then(Value::as_f64).context("no number")?,
             comparison: match text(properties, "/ComparisonOperator")? {
                 "GreaterThanThreshold" => Comparison::Greater,
@@ -99,13 +103,6 @@ impl Alarm {
                 other => anyhow::bail!("the comparison {other} is unknown"),
             },
         })
-    }
-
-    /// Whether only a period that is over can cross the threshold. A count that is too high stays
-    /// so.
-    #[must_use]
-    pub fn needs_whole_periods(&self) -> bool {
-        self.comparison == Comparison::Less
     }
 
     /// Whether a data point of these values, by the metrics' ids, crosses the threshold.
@@ -175,8 +172,12 @@ mod tests {
         assert!(is_crossed("FailedGaugesAlarm", &[("", 1.0)]));
         assert!(!is_crossed("FailedGaugesAlarm", &[("", 0.0)]));
         assert!(!is_crossed("FailedGaugesAlarm", &[]));
-        assert!(is_crossed("TransactionCheckSilentAlarm", &[("", 0.0)]));
-        assert!(!is_crossed("TransactionCheckSilentAlarm", &[("", 1.0)]));
+        for function in ["EventConsumer", "TransactionCheck"] {
+            let alarm = format!("{function}SilentAlarm");
+            assert!(is_crossed(&alarm, &[("", 0.0)]) && !is_crossed(&alarm, &[("", 1.0)]));
+            let alarm = format!("{function}ErrorsAlarm");
+            assert!(is_crossed(&alarm, &[("", 1.0)]) && !is_crossed(&alarm, &[("", 0.0)]));
+        }
         assert!(!is_crossed("PendingEventAlarm", &[("", 600.0)]));
         assert!(is_crossed("PendingEventAlarm", &[("", 601.0)]));
     }
@@ -201,5 +202,7 @@ mod tests {
         }
         // Without `DatapointsToAlarm` all periods count.
         assert_eq!(Alarm::read("EventConsumerSilentAlarm").unwrap().periods, 5);
+        let alarm = Alarm::read("EventConsumerErrorsAlarm").unwrap();
+        assert_eq!((alarm.evaluated, alarm.periods), (5, 1));
     }
 }

@@ -33,9 +33,9 @@ pub struct Cluster {
     _turn: Option<SemaphorePermit<'static>>,
 }
 
-/// A small machine can run two more brokers besides the shared one. Further rows with their own
-/// cluster wait.
-static OWN_CLUSTERS: Semaphore = Semaphore::const_new(2);
+/// A small machine can run a few brokers besides the shared one. Further rows with their own cluster
+/// wait.
+static OWN_CLUSTERS: Semaphore = Semaphore::const_new(3);
 
 impl Cluster {
     /// For faults on one machine: real times between checks, and messages are flushed before their

@@ -187,7 +187,11 @@ pub async fn judge_clean(rig: &Rig<'_>) -> anyhow::Result<Figures> {
     Ok(judge(rig).await?.must_be_clean()?)
 }
 
-/// Waits until no half message is open, nothing is pending and every order is finished.
+/// Waits until no half message is open and every order is finished, with no event pending.
+///
+/// Users' events may be pending. The sweep alone publishes them, and a row may take its checkers
+/// away, set their clocks back by an hour or delete the users' topic. Rows K1 and U1 wait for them,
+/// by [`Rig::until_users_are_handled`].
 ///
 /// # Errors
 /// When that takes too long; the error names what is left.

@@ -81,6 +81,7 @@ How to read it:
 - *Visible* is from the request to the event's first copy on the topic. *At rest after* is from the end of a fault, or of a round of them, until no half message is open and no event is pending, or until what the row waits for after each of its faults has come; of all recoveries of a row it is the longest. A row that takes longer than its bound has failed, unless it leaves thousands of events to be worked off.
 - *Bound*: with no failure in N orders, fewer than 1 − 0.05^(1/N) of all orders fail, with a confidence of 95 %; for many orders that is 3/N.
 - *Controls* are runs without one part: a function without the fence, the sweep or the conditions that guard effects, a question that is not asked, a broker with another setting. They must break what the row proves, or the row fails.
+- *Rows without a control of their own* rest on parts that the control of another row leaves out: on the fence (P3, P7) P1, P2, P8, P10, P11 and L2; on check-backs and the sweep (P9, whose control has neither) P4 to P6, T4, B1, B2, B6, G3, G5 and L1; on the conditions that guard effects (C1, C2) P6, B2, B3 and C4 to C6; on the question what is on the topic (D1) B3 and B7; on the reading of each body by itself (F1) F6; on patience with newer code (F5) C3; on all of these X1. Nothing is left out for T1 to T3, B5, G9 and W1: they assert that their fault happened and what followed, and show no more.
 ";
 
 const COLUMNS: &[&str] = &[

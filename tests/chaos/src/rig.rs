@@ -1,7 +1,6 @@
 //! A system behind proxies, and its clients.
 
 mod log;
-mod logins;
 mod seen;
 mod windows;
 
@@ -35,7 +34,7 @@ use crate::client::{Cancel, ClientLog, Entry, Intent, Outcome};
 use crate::cluster::Cluster;
 use crate::figures::Recovery;
 use crate::judge::Records;
-use crate::waiting::{PATIENCE, eventually, eventually_within};
+use crate::waiting::{PATIENCE, eventually, how_long};
 use log::LogKeeper;
 pub use seen::Seen;
 pub use windows::Windows;
@@ -151,7 +150,6 @@ impl<'a> Rig<'a> {
         let kept = LogKeeper::new(&system, target);
         let client = Client::builder().timeout(CLIENT_TIMEOUT).build()?;
         let user = User::log_in(&system.api_url, client).await?;
-        logins::forget(&system).await?;
         let seen = Seen::default();
         let proxies = system.proxies.as_ref().context("this system has no proxies")?;
         for function in FUNCTIONS {
@@ -274,8 +272,7 @@ impl<'a> Rig<'a> {
     /// # Errors
     /// When it does not exist, or cannot be read.
     pub async fn read_order(&self, order_id: &str) -> anyhow::Result<Value> {
-        let request = self.user.request(Method::GET, &format!("/v1/orders/{order_id}"));
-        let response = request.send().await?;
+        let response = self.user.read(order_id).send().await?;
         Ok(serde_json::from_slice(&response.error_for_status()?.bytes().await?)?)
     }
 
@@ -367,12 +364,20 @@ impl<'a> Rig<'a> {
         limit: Duration,
         what: &str,
     ) -> anyhow::Result<Duration> {
-        let begun = Instant::now();
-        eventually_within(limit, what, async || {
-            Ok(Records::read(self).await?.unfinished().is_empty().then_some(()))
-        })
-        .await?;
-        Ok(begun.elapsed())
+        how_long(limit, what, async || Ok(Records::read(self).await?.unfinished().is_empty())).await
+    }
+
+    /// Waits until no event of an account, a session or a mail is pending, and returns how long
+    /// that took. [`Rig::until_finished`] does not wait for these events.
+    ///
+    /// # Errors
+    /// When it takes longer than `limit`.
+    pub async fn until_users_are_handled(
+        &self,
+        limit: Duration,
+        what: &str,
+    ) -> anyhow::Result<Duration> {
+        how_long(limit, what, async || Ok(Records::pending_of_users(self).await? == 0)).await
     }
 
     /// In bytes.
@@ -460,8 +465,8 @@ impl<'a> Rig<'a> {
     }
 
     async fn post(&self, key: &str, intent: Intent) -> Outcome {
-        let order = self.user.order(&order_of(intent.product_id, intent.quantity));
-        match order.header("idempotency-key", key).send().await {
+        let order = order_of(intent.product_id, intent.quantity);
+        match self.user.order_under(key, &order).send().await {
             Ok(response) => outcome(response).await,
             Err(_) => Outcome::Unknown { status: None, order_id: None, retry_after: false },
         }
@@ -474,9 +479,8 @@ impl<'a> Rig<'a> {
     /// When it is refused: a user may cancel each of their orders that was not rejected.
     pub async fn cancel(&self, order_id: &str) -> anyhow::Result<bool> {
         self.log.cancel(order_id, Cancel::Asked);
-        let request = self.user.request(Method::POST, &format!("/v1/orders/{order_id}/cancel"));
-        let status = request.send().await.ok().map(|response| response.status().as_u16());
-        match status {
+        let answer = self.user.cancel(order_id).send().await;
+        match answer.ok().map(|response| response.status().as_u16()) {
             Some(200) => {
                 self.log.cancel(order_id, Cancel::Acked);
                 Ok(true)

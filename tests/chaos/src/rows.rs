@@ -10,6 +10,7 @@ mod cancelled;
 mod checker;
 mod consumer;
 mod crash;
+mod crowded;
 mod dead_letter;
 mod discarded;
 mod doubtful;
@@ -319,13 +320,15 @@ pub const ROWS: &[Row] = &[
         "C5",
         "consumers come, go and die under load",
         "each event has its effect once",
-        rebalance::run
+        rebalance::run,
+        claims Machine
     ),
     row!(
         "C6",
         "users cancel as their orders are reserved, and consumers and answers are lost",
         "each cancel is true, and gives the stock back once",
-        cancelled::run
+        cancelled::run,
+        claims Machine
     ),
     row!(
         "F1",
@@ -365,6 +368,12 @@ pub const ROWS: &[Row] = &[
         claims Machine
     ),
     row!(
+        "F7",
+        "long messages with the keys of events that wait",
+        "the sweep finds events behind them, and makes no copy",
+        crowded::run
+    ),
+    row!(
         "K1",
         "functions whose clocks are off, from 0.4 s to an hour, both ways",
         "events are consumed at the usual pace, and nobody spins",
@@ -402,7 +411,8 @@ pub const ROWS: &[Row] = &[
     row!(
         "G4",
         "a power cut takes what the broker has not flushed",
-        "nothing is lost for our handlers, and nothing for others after a replay",
+        "what it takes comes again: for our handlers by the sweep, after its patience if their \
+         group has passed it, or at once by an operator; for others by a replay",
         lost_disk::power_cut,
         claims Cluster
     ),

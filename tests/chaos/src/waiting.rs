@@ -29,6 +29,20 @@ pub async fn eventually<T>(
     eventually_within(PATIENCE, what, look).await
 }
 
+/// How long it takes until something is so.
+///
+/// # Errors
+/// When it takes longer than `limit`, or a look fails.
+pub async fn how_long(
+    limit: Duration,
+    what: &str,
+    is_so: impl AsyncFn() -> anyhow::Result<bool>,
+) -> anyhow::Result<Duration> {
+    let begun = Instant::now();
+    eventually_within(limit, what, async || Ok(is_so().await?.then_some(()))).await?;
+    Ok(begun.elapsed())
+}
+
 /// [`eventually`] with the caller's time limit.
 ///
 /// # Errors

@@ -238,6 +238,19 @@ impl Records {
         orders.filter(|(_, order)| !order.is_finished()).map(|(id, _)| id).collect()
     }
 
+    /// How many accounts, sessions and mails have a pending event, or are listed for the sweep.
+    ///
+    /// # Errors
+    /// When the table cannot be read.
+    pub async fn pending_of_users(rig: &Rig<'_>) -> anyhow::Result<u64> {
+        let is_pending = |item: &&Item| {
+            let pending = item.get("pending").and_then(|value| value.as_m().ok());
+            pending.is_some_and(|pending| !pending.is_empty()) || item.contains_key("shard")
+        };
+        let items = scan(rig, "UsersTable").await?;
+        Ok(u64::try_from(items.iter().filter(is_pending).count())?)
+    }
+
     /// The `order_id`, the `event_id` and the entry of each.
     pub fn pending(&self) -> impl Iterator<Item = (&String, &String, &Pending)> {
         self.orders.iter().flat_map(|(order_id, order)| {

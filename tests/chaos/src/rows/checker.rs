@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use anyhow::Context;
 use harness::broker_proxy::frames;
-use harness::faults::{Point, Toxic};
+use harness::faults::{Held, Point, Toxic};
 use harness::order_calls::{Attempt, created_by, creates_with_half_message, fenced_by};
 use harness::remoting::code;
 use harness::table_proxy::TableCall;
@@ -71,16 +71,7 @@ async fn race(rig: &Rig<'_>, key: &str, first: First) -> anyhow::Result<Race> {
     .await?;
     let mut questions =
         relay.rules().on(Point::Request, frames(code::CHECK_TRANSACTION_STATE)).hold();
-    // Every try is held: a second try would otherwise store the order.
-    let table = &rig.proxies_of(CREATE_ORDER)?.table;
-    let mut tries = table.on(Point::Request, creates_with_half_message).hold();
-    let (outcome, transaction) = tokio::join!(rig.create(key), tries.seen(FAULT_LIMIT));
-    anyhow::ensure!(
-        outcome.is_unknown(),
-        "the outcome is unknown, and the client was answered {outcome:?}"
-    );
-    let transaction = transaction?;
-    drop(tries);
+    let transaction = held_transaction(rig, key).await?;
     let attempt = created_by(&transaction.traffic).context("a transaction without an attempt")?;
     let check = question_of(rig, &mut questions, &attempt).await?;
     drop(questions);
@@ -130,6 +121,25 @@ async fn race(rig: &Rig<'_>, key: &str, first: First) -> anyhow::Result<Race> {
     drop(eventually_within(BOTH_WITHIN, "both checkers answer", both).await);
     Ok(Race { landed, answers: answers().len() })
 }
+
+/// The transaction of an order with a half message, whose client does not know the outcome.
+async fn held_transaction(rig: &Rig<'_>, key: &str) -> anyhow::Result<Held<TableCall>> {
+    let table = &rig.proxies_of(CREATE_ORDER)?.table;
+    for round in 0..CREATED_WITHOUT_BROKER_MAX {
+        // Every try is held: a second try would otherwise store the order.
+        let mut tries = table.on(Point::Request, creates_with_half_message).hold();
+        let key = format!("{key}-{round}");
+        let (outcome, transaction) = tokio::join!(rig.create(&key), tries.seen(FAULT_LIMIT));
+        if outcome.is_unknown() {
+            return transaction;
+        }
+        // On a slow machine the broker may not answer in time, and the order has no half message.
+        anyhow::ensure!(outcome.acked().is_some() && transaction.is_err(), "{key}: {outcome:?}");
+    }
+    anyhow::bail!("{key}: the broker did not answer in time again and again")
+}
+
+const CREATED_WITHOUT_BROKER_MAX: u32 = 3;
 
 struct Race {
     landed: bool,

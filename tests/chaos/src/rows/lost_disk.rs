@@ -1,6 +1,8 @@
 //! G3, G4: a broker whose disk is lost, or that was replaced by an empty broker of its name; a
 //! power cut that removes the data that was not flushed.
 
+mod other_team;
+
 use std::collections::BTreeSet;
 use std::num::NonZeroU32;
 use std::time::Duration;
@@ -17,6 +19,7 @@ use platform::identity::UuidIdentitySource;
 use rocketmq::publisher::RocketmqPublisher;
 use tokio::time::Instant;
 
+use self::other_team::OtherTeam;
 use super::Bench;
 use crate::cluster::Cluster;
 use crate::figures::{Figures, Measure};
@@ -77,9 +80,11 @@ pub(super) async fn finished_and_waiting(rig: &Rig<'_>, orders: u64) -> anyhow::
 
 /// Copies do not count.
 pub(super) async fn events_on_topic(rig: &Rig<'_>) -> anyhow::Result<usize> {
-    let copies = World::copies(rig).await?;
-    let ids: BTreeSet<_> = copies.iter().map(|copy| copy.event_id.as_str()).collect();
-    Ok(ids.len())
+    Ok(ids_on_topic(rig).await?.len())
+}
+
+async fn ids_on_topic(rig: &Rig<'_>) -> anyhow::Result<BTreeSet<String>> {
+    Ok(World::copies(rig).await?.into_iter().map(|copy| copy.event_id).collect())
 }
 
 /// G4. A cut certainly takes events from a broker that flushes them 30 s after their
@@ -100,11 +105,13 @@ async fn cut(bench: Bench<'_>, flush: Flush) -> anyhow::Result<Figures> {
     rest(&rig).await?;
     let since = SystemClock.now().minus(AN_HOUR);
     let rounds = bench.either(1, 2);
+    let mut others = OtherTeam::join(&rig).await?;
     let (mut lost, mut republished) = (0, 0);
     for round in 0..rounds {
-        // Another team's group has read none of these events, and our own group only half of them.
+        // Another team's group has read half of these events, and our own group another half.
         rig.create_all(&format!("handled-{round}"), 8).await;
         rig.until_finished("the first orders are finished").await?;
+        others.read(&rig, 8).await?;
         rig.windows.keep(EVENT_CONSUMER, 0);
         rig.kill_all(EVENT_CONSUMER).await?;
         rig.create_all(&format!("waiting-{round}"), 8).await;
@@ -117,7 +124,9 @@ async fn cut(bench: Bench<'_>, flush: Flush) -> anyhow::Result<Figures> {
         republished += handled(&rig, flush).await?;
     }
     let sent = replay(&rig, since).await?;
-    // Nothing is lost to our handlers, nor to the other group after the replay.
+    // What was lost has come again: to our handlers by the sweep or an operator, and to the other
+    // group by the replay.
+    let missed = missed(&rig, &mut others, flush).await?;
     let mut figures = judge_clean(&rig).await?;
     figures.faults = rounds;
     let as_expected = match flush {
@@ -135,10 +144,26 @@ async fn cut(bench: Bench<'_>, flush: Flush) -> anyhow::Result<Figures> {
     if flush != Flush::Sync {
         let republished = Measure::Count(republished);
         figures.add_measure("events that an operator published again: ASYNC_FLUSH", republished);
+        let missed = Measure::Count(u64::try_from(missed)?);
+        figures.add_measure("events that another group got once it was set back", missed);
     }
     figures.add_measure("events replayed", Measure::Count(sent));
     rig.stop().await;
     Ok(figures)
+}
+
+/// How many events the other group was not given before it was set back: its position, too, may
+/// lie behind the end of a queue. After that, none.
+async fn missed(rig: &Rig<'_>, others: &mut OtherTeam, flush: Flush) -> anyhow::Result<usize> {
+    let events = ids_on_topic(rig).await?;
+    let missed = others.read_all(rig, &events).await?;
+    if missed > 0 {
+        anyhow::ensure!(flush != Flush::Sync, "another group was not given {missed} events");
+        others.set_back(rig).await?;
+        let left = others.read_all(rig, &events).await?;
+        anyhow::ensure!(left == 0, "another group that was set back was not given {left} events");
+    }
+    Ok(missed)
 }
 
 /// Waits until everything is handled. Returns how many events an operator had to publish again.
@@ -193,6 +218,8 @@ pub(super) async fn replay(rig: &Rig<'_>, since: Timestamp) -> anyhow::Result<u6
     };
     let (summary, ended) = replay.run(since, |_| ()).await;
     ended?;
+    // The client is shut down with its last user.
+    drop(replay);
     publisher.shutdown().await;
     Ok(summary.sent)
 }

@@ -27,6 +27,9 @@ const FUNCTIONS: [&str; 3] = [CREATE_ORDER, TRANSACTION_CHECK, EVENT_CONSUMER];
 /// waited for a silent name server would take 2 s longer, and each session makes one lookup.
 const LONGER_AT_MOST: Duration = Duration::from_millis(1_500);
 
+/// The same beside other rows. The control takes 2.8 s longer on an idle machine.
+const LONGER_AT_MOST_BESIDE: Duration = Duration::from_millis(2_500);
+
 const COLD_STARTS_MAX: u64 = 10;
 
 /// N1.
@@ -44,13 +47,12 @@ pub(super) async fn one_of_two(bench: Bench<'_>) -> anyhow::Result<Figures> {
         (refusing, "refusing", "first order answered within: after one that refuses"),
     ] {
         let (more, answered) = first_of(bench, Some(address), name).await?;
-        // In a short run other rows use the machine at the same time.
-        let in_time = bench.either(true, answered < alone + LONGER_AT_MOST);
+        let in_time = answered < alone + bench.either(LONGER_AT_MOST_BESIDE, LONGER_AT_MOST);
         anyhow::ensure!(in_time, "with one {name}, a first order took {answered:?}");
         figures.merge(more);
         figures.add_measure(note, Measure::Longest(answered));
     }
-    // Only a long run asserts times.
+    // Only a long run can afford to start another system for the control.
     if bench.either(false, true) {
         let answered = as_they_are(bench, silent, alone + LONGER_AT_MOST).await?;
         figures.add_measure(

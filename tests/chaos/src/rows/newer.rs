@@ -78,28 +78,30 @@ async fn publish_newer_of_ours(rig: &Rig<'_>) -> anyhow::Result<String> {
     let publishing = Publishing::start(&rig.system.endpoints, &rig.system.names).await?;
     let id: Uuid = event_id.parse()?;
     let key = order_key(&order_id)?.into();
-    publishing.publish(id, Some(key), &event(id, 99, "OrderCreated")).await?;
+    publishing.publish(id, Some(key), &event(id, "1.0", 99, "OrderCreated")).await?;
     publishing.stop().await;
     Ok(event_id)
 }
 
-/// Publishes an event of a version that this code does not know, and one of a type that it does not
-/// know. Returns their identifiers.
+/// Publishes events of a version, of a type, and of a form that this code does not know. Returns
+/// their identifiers.
 async fn publish_newer(rig: &Rig<'_>) -> anyhow::Result<Vec<String>> {
     let publishing = Publishing::start(&rig.system.endpoints, &rig.system.names).await?;
     let mut newer = Vec::new();
-    for (number, (schema, kind)) in (0..).zip([(99, "OrderCreated"), (1, "OrderForgotten")]) {
+    let unknown =
+        [("1.0", 99, "OrderCreated"), ("1.0", 1, "OrderForgotten"), ("1.1", 1, "OrderCreated")];
+    for (number, (spec, schema, kind)) in (0..).zip(unknown) {
         let id = Uuid::from_u64_pair(0x0190_0000_0000_7000, 1 << 63 | number);
-        publishing.publish(id, None, &event(id, schema, kind)).await?;
+        publishing.publish(id, None, &event(id, spec, schema, kind)).await?;
         newer.push(id.to_string());
     }
     publishing.stop().await;
     Ok(newer)
 }
 
-fn event(id: Uuid, schema: u32, kind: &str) -> String {
+fn event(id: Uuid, spec: &str, schema: u32, kind: &str) -> String {
     json!({
-        "specversion": "1.0", "id": id, "source": "urn:order-service", "type": kind,
+        "specversion": spec, "id": id, "source": "urn:order-service", "type": kind,
         "time": "2026-01-01T00:00:00Z", "schemaversion": schema, "data": {},
     })
     .to_string()

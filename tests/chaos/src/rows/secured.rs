@@ -10,7 +10,7 @@ use harness::broker::{Mqadmin, strange_authority};
 use harness::broker_proxy::{Passage, TlsCounts};
 use harness::checkout;
 use harness::faults::{Point, Toxic};
-use harness::remoting::{Frame, ask, code, status};
+use harness::remoting::{Frame, ask, code, fields, status};
 use harness::system::SystemOptions;
 use tokio::time::Instant;
 
@@ -270,9 +270,8 @@ fn set(options: &mut SystemOptions, function: &str, authority: &str, (user, secr
 
 /// Asserts that the broker answers nobody who speaks plain text.
 async fn refuses_plain_text(cluster: &Cluster) -> anyhow::Result<()> {
-    let fields = [("topic", "ORDER_EVENTS"), ("queueId", "0")];
-    let fields = fields.map(|(name, value)| (name.to_owned(), value.to_owned()));
-    let request = Frame::request(code::GET_BROKER_CLUSTER_INFO, 1, BTreeMap::from(fields));
+    let fields = fields(&[("topic", "ORDER_EVENTS"), ("queueId", "0")]);
+    let request = Frame::request(code::GET_BROKER_CLUSTER_INFO, 1, fields);
     let answer = ask(cluster.broker(), &request).await;
     anyhow::ensure!(answer.is_err(), "in plain text the broker answers {answer:?}");
     Ok(())

@@ -20,6 +20,10 @@ use crate::waiting::eventually;
 /// the time after which a request to a silent broker is given up.
 const LONGER_AT_MOST: Duration = Duration::from_secs(3);
 
+/// The same beside other rows, which may delay an event until the sweep or a check-back brings it.
+/// The control takes more than 30 s longer.
+const LONGER_AT_MOST_BESIDE: Duration = Duration::from_secs(15);
+
 pub(super) async fn run(bench: Bench<'_>) -> anyhow::Result<Figures> {
     let cluster = bench.own_cluster(Cluster::TUNING).await?.with_second_broker().await?;
     let second = cluster.second_broker().await?;
@@ -42,8 +46,8 @@ pub(super) async fn run(bench: Bench<'_>) -> anyhow::Result<Figures> {
     }
     let mut figures = judge_clean(&rig).await?;
     let [both, silent, dead] = slowest;
-    // In a short run other rows use the machine at the same time.
-    let in_time = |took| bench.either(true, took < both + LONGER_AT_MOST);
+    let longer_at_most = bench.either(LONGER_AT_MOST_BESIDE, LONGER_AT_MOST);
+    let in_time = |took: Duration| took < both + longer_at_most;
     anyhow::ensure!(in_time(silent), "beside a silent broker it took {silent:?}");
     anyhow::ensure!(in_time(dead), "beside a dead broker it took {dead:?}");
     figures.faults = 2;
@@ -58,7 +62,7 @@ pub(super) async fn run(bench: Bench<'_>) -> anyhow::Result<Figures> {
         Measure::Longest(returned),
     );
     rig.stop().await;
-    // Only a long run asserts times.
+    // Only a long run can afford to start another system for the control.
     if bench.either(false, true) {
         let took = asked_in_turn(bench, &cluster, &second, orders).await?;
         anyhow::ensure!(took > both + LONGER_AT_MOST, "asked in turn, it took {took:?}");

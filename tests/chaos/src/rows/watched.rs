@@ -6,11 +6,14 @@
 //!
 //! - the name server: health at once; the metric with the next window of transaction-check, within
 //!   70 s
-//! - event-consumer, transaction-check and the right to write: health after two minutes, and by then
-//!   the metric
+//! - event-consumer and transaction-check, which hang and go on being invoked: health after two
+//!   minutes, and the metric when Lambda ends the first invocation
+//! - the right to write: health after two minutes, and by then the metric
 //! - the broker, which is the only one: health at once; the metric with the first event that the
 //!   sweep can't send
 //! - the tables: seconds
+
+mod switch;
 
 use std::collections::BTreeMap;
 use std::ops::Range;
@@ -31,8 +34,9 @@ use crate::alarms::{Alarm, AlarmMetric};
 use crate::cluster::Cluster;
 use crate::figures::{Figures, Measure};
 use crate::judge::{judge_clean, rest};
-use crate::rig::{CREATE_ORDER, EVENT_CONSUMER, FUNCTIONS, Rig, TRANSACTION_CHECK};
+use crate::rig::{CREATE_ORDER, Crew, EVENT_CONSUMER, FUNCTIONS, Rig, TRANSACTION_CHECK};
 use crate::waiting::{eventually, eventually_within};
+use switch::Switch;
 
 const HEALTH: &str = "health";
 
@@ -51,9 +55,9 @@ struct Part {
 const NAME_SERVER: Part =
     Part { name: "name server", health: "no RocketMQ name server", alarm: "FailedGaugesAlarm" };
 const CONSUMER: Part =
-    Part { name: "event-consumer", health: LATE, alarm: "EventConsumerSilentAlarm" };
+    Part { name: "event-consumer", health: LATE, alarm: "EventConsumerErrorsAlarm" };
 const CHECKER: Part =
-    Part { name: "transaction-check", health: LATE, alarm: "TransactionCheckSilentAlarm" };
+    Part { name: "transaction-check", health: LATE, alarm: "TransactionCheckErrorsAlarm" };
 const BROKER: Part =
     Part { name: "broker", health: "no RocketMQ broker", alarm: "EventsDeferredAlarm" };
 const RIGHT: Part =
@@ -72,17 +76,23 @@ const ALARM_WITHIN: Duration = Duration::from_secs(600);
 
 pub(super) async fn run(bench: Bench<'_>) -> anyhow::Result<Figures> {
     let cluster = bench.own_cluster(Cluster::TUNING).await?;
-    let rig = Rig::start(&cluster, bench.seed).await?.alone_on(&cluster);
+    let (consumer, checker) = (Switch::of(EVENT_CONSUMER)?, Switch::of(TRANSACTION_CHECK)?);
+    let rig = Rig::start_with(&cluster, bench.seed, Crew::default(), |options| {
+        consumer.stand_in(options);
+        checker.stand_in(options);
+    })
+    .await?
+    .alone_on(&cluster);
     let mut watch = Watch { rig: &rig, figures: Figures::default() };
-    let whole = bench.either(false, true);
 
-    watch.consumer().await?;
-    if whole {
-        watch.checker().await?;
-        watch.name_server(&cluster).await?;
+    watch.consumer(&consumer).await?;
+    watch.name_server(&cluster).await?;
+    watch.tables().await?;
+    // Only a long run can afford two minutes for each further part.
+    if bench.either(false, true) {
+        watch.checker(&checker).await?;
         watch.broker(&cluster).await?;
         watch.right().await?;
-        watch.tables().await?;
     }
     let watched = watch.figures;
     let mut figures = judge_clean(&rig).await?;
@@ -108,25 +118,36 @@ struct Watch<'a> {
 }
 
 impl Watch<'_> {
-    async fn consumer(&mut self) -> anyhow::Result<()> {
-        self.rig.windows.keep(EVENT_CONSUMER, 0);
-        self.rig.kill_all(EVENT_CONSUMER).await?;
-        let away = self.away()?;
+    async fn consumer(&mut self, switch: &Switch) -> anyhow::Result<()> {
+        let away = self.hang(switch).await?;
         self.rig.settle("without-consumer").await?;
         self.said(CONSUMER, &away).await?;
-        self.rig.windows.keep(EVENT_CONSUMER, 2);
-        self.heal().await
+        self.go_on(switch).await
     }
 
     /// An order's commit is lost, and nobody answers the broker or sweeps.
-    async fn checker(&mut self) -> anyhow::Result<()> {
-        self.rig.windows.keep(TRANSACTION_CHECK, 0);
-        self.rig.kill_all(TRANSACTION_CHECK).await?;
-        let away = self.away()?;
+    async fn checker(&mut self, switch: &Switch) -> anyhow::Result<()> {
+        let away = self.hang(switch).await?;
         lose_commits(self.rig, "without-checker", 1).await?;
         self.said(CHECKER, &away).await?;
-        self.rig.windows.keep(TRANSACTION_CHECK, 1);
-        self.heal().await
+        self.go_on(switch).await
+    }
+
+    /// Lets a function hang, which goes on being invoked.
+    async fn hang(&self, switch: &Switch) -> anyhow::Result<Away> {
+        switch.turn_off()?;
+        self.rig.windows.record_hang(switch.function);
+        // What these kills end was invoked before, so it is no error since the function went away.
+        self.rig.kill_all(switch.function).await?;
+        self.away()
+    }
+
+    async fn go_on(&self, switch: &Switch) -> anyhow::Result<()> {
+        switch.turn_on()?;
+        self.rig.kill_all(switch.function).await?;
+        self.heal().await?;
+        self.rig.windows.record_return(switch.function);
+        Ok(())
     }
 
     async fn name_server(&mut self, cluster: &Cluster) -> anyhow::Result<()> {
@@ -214,21 +235,22 @@ impl Watch<'_> {
         Ok(())
     }
 
-    /// Whether a data point since the part went away crosses the alarm's threshold. Periods begin
-    /// where CloudWatch's begin, at whole minutes.
+    /// Whether a data point since the part went away crosses the alarm's threshold, among those
+    /// that the alarm evaluates now. Periods begin where CloudWatch's begin, at whole minutes. The
+    /// last one need not be over: a value that is too high stays so.
     fn is_crossed(&self, alarm: &Alarm, away: &Away) -> anyhow::Result<bool> {
         let now = SystemClock.now().as_millis();
         let period = i64::try_from(alarm.period.as_millis())?;
-        let mut begin = away.at_ms - away.at_ms % period;
+        let oldest = away.at_ms.max(now - period * i64::from(alarm.evaluated));
+        let mut begin = oldest - oldest % period;
         while begin < now {
             let end = begin + period;
-            let is_whole = begin >= away.at_ms && end <= now;
             let mut values = BTreeMap::new();
             for metric in &alarm.metrics {
                 let value = self.value(metric, begin.max(away.at_ms)..end, away)?;
                 values.extend(value.map(|value| (metric.id.as_str(), value)));
             }
-            if (is_whole || !alarm.needs_whole_periods()) && alarm.is_crossed_by(&values)? {
+            if alarm.is_crossed_by(&values)? {
                 return Ok(true);
             }
             begin = end;
@@ -237,7 +259,7 @@ impl Watch<'_> {
     }
 
     /// A metric's value in a period. Of invocations it is the count since the part went away, which
-    /// is no less than a period's.
+    /// is no less than a period's. Errors are counted for functions on a schedule alone.
     fn value(
         &self,
         metric: &AlarmMetric,
@@ -258,6 +280,11 @@ impl Watch<'_> {
                 let before = away.invocations.get(name).copied().unwrap_or_default();
                 let since = system.host.invocations(name)? - before;
                 Ok(Some(f64::from(u32::try_from(since)?)))
+            }
+            ("AWS/Lambda", "Errors") => {
+                let begun = self.rig.windows.errors(name).into_iter();
+                let within = begun.filter(|at_ms| period.contains(at_ms));
+                Ok(metric.aggregated(within.map(|_| 1.0)))
             }
             (namespace, metric_name) => {
                 anyhow::bail!("nothing here counts {metric_name} of {namespace}")
