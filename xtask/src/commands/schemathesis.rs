@@ -25,7 +25,7 @@ use crate::{build, workspace};
 /// as a curl command, and the seed that makes the same requests again.
 #[derive(Args)]
 pub(crate) struct Options {
-    /// Makes many more requests, which takes up to an hour.
+    /// Makes requests for twenty minutes.
     #[arg(long)]
     long: bool,
     /// Repeats the requests of an earlier run.
@@ -33,7 +33,8 @@ pub(crate) struct Options {
     seed: Option<u64>,
 }
 
-/// Requests for each operation in a phase, and the longest duration of the last two phases.
+/// Requests for each operation in a round, and the duration of a run. Its last phases, at random
+/// and along links, repeat their rounds until that is over.
 struct Effort {
     max_examples: &'static str,
     max_time_s: &'static str,
@@ -45,8 +46,8 @@ struct Effort {
 
 const SHORT: Effort = Effort { max_examples: "10", max_time_s: "45", reached: &[], links: false };
 const LONG: Effort = Effort {
-    max_examples: "500",
-    max_time_s: "3600",
+    max_examples: "100",
+    max_time_s: "1200",
     // A short run follows the links of what it has created by chance only.
     reached: &["askToConfirmEmail", "cancelOrder", "getOrder"],
     links: true,
