@@ -1,8 +1,8 @@
 //! The shape of the API: the answers of each URL, in a snapshot of its own.
 //!
 //! The snapshots are in `snapshots/`. A change of one is a change for clients. If the change is
-//! intended, run the test with `INSTA_UPDATE=always`, and commit the new snapshots. Delete that of a
-//! URL that is no longer requested.
+//! intended, run the test with `INSTA_UPDATE=always`, and commit the new snapshots. Delete that of
+//! a URL that is no longer requested.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
@@ -39,8 +39,8 @@ struct Shapes {
 }
 
 impl Shapes {
-    /// Sends a request, and records it with its answer. On a busy machine an answer may be 503; then
-    /// a repetition settles the request.
+    /// Sends a request, and records it with its answer. On a busy machine an answer may be 503;
+    /// then a repetition settles the request.
     async fn add(&mut self, what: &str, request: impl Fn() -> RequestBuilder) -> Value {
         let is_settled = |status: StatusCode, _: &Value| status != StatusCode::SERVICE_UNAVAILABLE;
         self.add_when(what, request, is_settled).await

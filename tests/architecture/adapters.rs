@@ -50,8 +50,8 @@ const DONE: [&str; 5] = [
     "WriteTry::Done => WriteTry::Done,",
 ];
 
-/// An adapter reports a write as done only if the answer to its own try says so. The use case judges
-/// whether an earlier try took effect, from the item that the adapter found.
+/// An adapter reports a write as done only if the answer to its own try says so. The use case
+/// judges whether an earlier try took effect, from the item that the adapter found.
 #[test]
 fn an_adapter_reports_a_write_and_does_not_judge_it() {
     let code = ["shared/infrastructure", "shared/testkit/src/tables"].map(code).concat();

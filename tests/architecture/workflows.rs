@@ -86,7 +86,8 @@ fn every_stage_is_deployed_from_the_main_branch_only() {
     }
 }
 
-/// A step of the job that looks at a release before anything is compiled, run in a folder of a test.
+/// A step of the job that looks at a release before anything is compiled, run in a folder of a
+/// test.
 struct ReleaseStep<'a> {
     script: String,
     folder: &'a Path,

@@ -301,8 +301,8 @@ fn mutants(root: &Path) -> anyhow::Result<[Check; 2]> {
     Ok([install, Check::of("mutants (cargo mutants)", this_program(root, &["mutants"])?)])
 }
 
-/// The packages whose tests start a broker or functions, or build programs, and two that explore for
-/// minutes and know no name of the service.
+/// The packages whose tests start a broker or functions, or build programs, and two that explore
+/// for minutes and know no name of the service.
 const WITH_SYSTEM_OR_LONG: [&str; 8] = [
     "api-tests",
     "chaos-tests",

@@ -16,8 +16,8 @@ use crate::Problem;
 /// # Errors
 ///
 /// A 401 if the token is missing or not valid, the same for every fault; 503 if the token's key
-/// could not be looked up, or this process's clock is wrong; 500 if the stored key is corrupt. A token that cannot be verified is
-/// never accepted.
+/// could not be looked up, or this process's clock is wrong; 500 if the stored key is corrupt. A
+/// token that cannot be verified is never accepted.
 pub async fn authenticate(
     headers: &HeaderMap,
     verifier: &impl AccessTokenVerifier,

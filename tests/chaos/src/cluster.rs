@@ -33,8 +33,8 @@ pub struct Cluster {
     _turn: Option<SemaphorePermit<'static>>,
 }
 
-/// A small machine can run a few brokers besides the shared one. Further rows with their own cluster
-/// wait.
+/// A small machine can run a few brokers besides the shared one. Further rows with their own
+/// cluster wait.
 static OWN_CLUSTERS: Semaphore = Semaphore::const_new(3);
 
 impl Cluster {

@@ -46,7 +46,8 @@ pub(super) async fn checks(root: &Path) -> anyhow::Result<Vec<Check>> {
     Ok(checks)
 }
 
-/// Compares two versions of the API. A change that breaks clients fails, unless `accepted` lists it.
+/// Compares two versions of the API. A change that breaks clients fails, unless `accepted` lists
+/// it.
 fn comparison(last: &Path, document: &Path, accepted: &Path) -> Command {
     let mut command = Command::new("go");
     command

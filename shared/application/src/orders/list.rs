@@ -18,8 +18,8 @@ use cursor::Cursor;
 const READS_MAX: u32 = 5;
 
 /// The part of the request's time that is kept for the position at which the next page begins, and
-/// for the answer. After the first read a page ends when the rest is over, so that a slow table does
-/// not keep a request until it is cut off, without any progress for its client.
+/// for the answer. After the first read a page ends when the rest is over, so that a slow table
+/// does not keep a request until it is cut off, without any progress for its client.
 const RESERVE: Duration = Duration::from_secs(1);
 
 pub struct ListOrders<Orders> {

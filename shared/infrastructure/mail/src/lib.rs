@@ -5,8 +5,8 @@
 //! - `text`: what the mails say
 //!
 //! A token is in the fragment of a link, which no browser sends to a server (RFC 9110, section
-//! 4.2.3): it is in no log of a web server or proxy and in no `Referer`, and a scanner of links that
-//! requests the page does not use the token.
+//! 4.2.3): it is in no log of a web server or proxy and in no `Referer`, and a scanner of links
+//! that requests the page does not use the token.
 
 #![warn(missing_docs)]
 

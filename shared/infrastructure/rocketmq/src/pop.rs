@@ -102,8 +102,8 @@ pub(crate) fn popped(
     Ok(Popped::Messages(messages, (read < given).then_some(Loss { given, read })))
 }
 
-/// Whether an answer of "nothing came in time" means that the request looked too old by the broker's
-/// clock, so that the broker has looked for no message (`isTimeoutTooMuch` in
+/// Whether an answer of "nothing came in time" means that the request looked too old by the
+/// broker's clock, so that the broker has looked for no message (`isTimeoutTooMuch` in
 /// `PopMessageProcessor.java`). Only its remark differs from that of an empty topic.
 fn is_refusal(answer: &RemotingCommand) -> bool {
     answer.remark().is_some_and(|remark| remark.contains("timeout too much"))

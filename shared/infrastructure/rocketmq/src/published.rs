@@ -24,8 +24,9 @@ use crate::session::Session;
 use crate::subscription::property;
 
 /// The most messages in one answer. A broker answers with whole messages, of up to 4 MiB each
-/// (`maxMessageSize` of `MessageStoreConfig.java`), and the client closes a connection on which more
-/// than 16 MiB are announced (`FrameLimits` of rocketmq-transport 1.0.0), with all that waits on it.
+/// (`maxMessageSize` of `MessageStoreConfig.java`), and the client closes a connection on which
+/// more than 16 MiB are announced (`FrameLimits` of rocketmq-transport 1.0.0), with all that waits
+/// on it.
 const MESSAGES_MAX: i32 = 3;
 
 /// The most answers that are read for one event. Usually one is enough; copies of an event, and
@@ -81,8 +82,8 @@ impl Wanted {
 
 /// Asks every broker of the topic on its current route at once, until one has the message: its
 /// master, or its replicas while it has no master. What a replica holds is on the topic, and the
-/// topic's subscribers get it when there is a master again. What a replica does not hold is taken to
-/// be lost, as it is with a broker that has left the route.
+/// topic's subscribers get it when there is a master again. What a replica does not hold is taken
+/// to be lost, as it is with a broker that has left the route.
 async fn find_anywhere(
     session: &Session,
     topic: Topic,
@@ -153,8 +154,8 @@ struct Crowded(String);
 #[derive(Debug, PartialEq, Eq)]
 enum Found {
     Wanted,
-    /// As many other messages as were asked for, so that there may be more. `oldest` is the time, in
-    /// milliseconds, at which the oldest of them was stored.
+    /// As many other messages as were asked for, so that there may be more. `oldest` is the time,
+    /// in milliseconds, at which the oldest of them was stored.
     Others {
         oldest: i64,
     },
@@ -227,8 +228,8 @@ fn by_key(topic: &str, key: &str, until: i64, count_max: i32) -> RemotingCommand
     RemotingCommand::create_request_command(RequestCode::QueryMessage, header)
 }
 
-/// What an answer holds. The broker's index compares hashes of keys, so the messages of other events
-/// may be among them (`IndexFile.java`).
+/// What an answer holds. The broker's index compares hashes of keys, so the messages of other
+/// events may be among them (`IndexFile.java`).
 fn found(mut answer: RemotingCommand, wanted: &Wanted) -> Result<Found, Failure> {
     if answer.code() == ResponseCode::QueryNotFound as i32 {
         return Ok(Found::Nothing);

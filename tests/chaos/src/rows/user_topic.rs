@@ -84,8 +84,8 @@ pub(super) async fn run(bench: Bench<'_>) -> anyhow::Result<Figures> {
 /// Deletes the users' topic, and raises events that cannot be sent. Returns when it was deleted.
 ///
 /// Everything on the topic is consumed before. Otherwise a broker may still find an event by its
-/// key, and the sweep takes it for one that waits for its consumer; or the broker stores our group's
-/// position once the topic is gone, and the group skips as many events after its return.
+/// key, and the sweep takes it for one that waits for its consumer; or the broker stores our
+/// group's position once the topic is gone, and the group skips as many events after its return.
 async fn without_user_topic(
     rig: &Rig<'_>,
     cluster: &Cluster,

@@ -47,8 +47,8 @@ pub(crate) enum Command {
     /// until the order is found, and with --event alone both are: no index has either, and the key
     /// of an order begins with its user.
     ///
-    /// Events of one aggregate are sent in their order; with --since, those of several in any order.
-    /// An event that is not acknowledged for a minute stops the command.
+    /// Events of one aggregate are sent in their order; with --since, those of several in any
+    /// order. An event that is not acknowledged for a minute stops the command.
     #[command(after_help = "Examples:\n  \
         cargo xtask ops events replay --order 01a206e6-b92c-704b-a7ae-bcefb7699a89 \\\n    \
           --table http://127.0.0.1:8001 --namesrv 127.0.0.1:9876 --group-prefix orders-local-\n  \

@@ -16,9 +16,9 @@ const DIGEST: &str = "sha256-";
 /// The identifier of a message: 1 to 255 visible ASCII characters, and never an event's identifier.
 ///
 /// A producer may choose the name of its message, and the broker makes one only for a message
-/// without a name (`SendMessageProcessor.java`). The letter of a message that can't be read is stored under this
-/// identifier, so it must fit into a key, an operator must be able to type it, and it must not be
-/// the identifier of an event, whose letter would be replaced.
+/// without a name (`SendMessageProcessor.java`). The letter of a message that can't be read is
+/// stored under this identifier, so it must fit into a key, an operator must be able to type it,
+/// and it must not be the identifier of an event, whose letter would be replaced.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct MessageId(String);
 

@@ -47,8 +47,8 @@ impl OtherTeam {
         Ok(())
     }
 
-    /// Reads until the group was given all of these events, or gets nothing for a while. Returns how
-    /// many it was not given.
+    /// Reads until the group was given all of these events, or gets nothing for a while. Returns
+    /// how many it was not given.
     pub(super) async fn read_all(
         &mut self,
         rig: &Rig<'_>,
