@@ -66,6 +66,7 @@ fn products_are_listed_without_a_token_and_without_their_stock() {
             "limit=0",
             "limit=101",
             "limit=x",
+            "limit=5&limit=5",
         ] {
             let path = format!("/v1/products?{query}");
             let response = app.anonymous(Method::GET, &path).send().await.unwrap();

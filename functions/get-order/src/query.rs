@@ -28,11 +28,11 @@ impl OrdersQuery {
     ///
     /// A 400 that names the first invalid parameter. The cursor is not checked here.
     pub(crate) fn read(request: &Request) -> Result<Self, Problem> {
-        let status = route::query_parameter(request, "status").map(|name| {
+        let status = route::query_parameter(request, "status")?.map(|name| {
             let wrong = || invalid("`status` must be CREATED, CONFIRMED, REJECTED or CANCELLED.");
             OrderStatus::from_name(&name).ok_or_else(wrong)
         });
-        let cursor = route::query_parameter(request, "cursor");
+        let cursor = route::query_parameter(request, "cursor")?;
         Ok(Self { limit: limit(request)?, status: status.transpose()?, cursor })
     }
 
@@ -47,7 +47,7 @@ impl OrdersQuery {
 ///
 /// A 400 if it is not a number from 1 to 100.
 pub(crate) fn limit(request: &Request) -> Result<PageLimit, Problem> {
-    let Some(text) = route::query_parameter(request, "limit") else { return Ok(DEFAULT_LIMIT) };
+    let Some(text) = route::query_parameter(request, "limit")? else { return Ok(DEFAULT_LIMIT) };
     // A sign or leading zeros are refused: a number has one spelling.
     let is_plain = text.bytes().all(|byte| byte.is_ascii_digit()) && !text.starts_with('0');
     let limit = text.parse().ok().filter(|_| is_plain).and_then(PageLimit::new);
@@ -60,7 +60,7 @@ pub(crate) fn limit(request: &Request) -> Result<PageLimit, Problem> {
 ///
 /// A 400 if it is not a cursor of products.
 pub(crate) fn product_cursor(request: &Request) -> Result<Option<ProductId>, Problem> {
-    let Some(text) = route::query_parameter(request, "cursor") else { return Ok(None) };
+    let Some(text) = route::query_parameter(request, "cursor")? else { return Ok(None) };
     let id = text.parse().ok().and_then(|id| ProductId::new(id).ok());
     // Only one spelling is accepted.
     let id = id.filter(|id| id.to_string() == text);
@@ -119,6 +119,16 @@ mod tests {
         for text in ["", "created", "SHIPPED"] {
             let problem = OrdersQuery::read(&request(&[("status", text)])).unwrap_err();
             assert_eq!(problem.kind().status(), 400, "{text:?}");
+        }
+    }
+
+    #[test]
+    fn a_parameter_that_comes_twice_is_refused() {
+        for name in ["limit", "status", "cursor"] {
+            let twice = HashMap::from([(name.to_owned(), vec!["1".to_owned(), "1".to_owned()])]);
+            let request = Request::new(Body::Empty).with_query_string_parameters(twice);
+            let problem = OrdersQuery::read(&request).unwrap_err();
+            assert_eq!(problem.kind().status(), 400, "{name}");
         }
     }
 

@@ -137,7 +137,7 @@ impl Handler {
     }
 
     async fn list_activity(&self, bearer: Bearer, request: &Request) -> Result<Response, Problem> {
-        let before = route::query_parameter(request, "cursor").map(|text| cursor(&text));
+        let before = route::query_parameter(request, "cursor")?.map(|text| cursor(&text));
         let page = self.list_activity.execute(bearer, before.transpose()?).await?;
         let page = ActivityPage {
             activities: page.items.iter().map(activity_body).collect(),

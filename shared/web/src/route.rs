@@ -4,7 +4,7 @@ use domain::identity::OrderId;
 use http::Method;
 use lambda_http::{Request, RequestExt};
 
-use crate::Problem;
+use crate::{Problem, ProblemKind};
 
 /// The order that the path names, of the form `…/{order_id}`. The request's span records it as
 /// `order_id`.
@@ -34,8 +34,20 @@ pub fn path_parameter<'a>(request: &'a Request, name: &str) -> Option<&'a str> {
 }
 
 /// The decoded parameter of the query with this name.
-pub fn query_parameter(request: &Request, name: &str) -> Option<String> {
-    request.query_string_parameters_ref()?.first(name).map(str::to_owned)
+///
+/// # Errors
+///
+/// A 400 if the query has it more than once: which one counts would be a guess.
+pub fn query_parameter(request: &Request, name: &str) -> Result<Option<String>, Problem> {
+    let found = request.query_string_parameters_ref().and_then(|query| query.all(name));
+    match found.unwrap_or_default()[..] {
+        [] => Ok(None),
+        [value] => Ok(Some(value.to_owned())),
+        [_, _, ..] => {
+            let detail = "Send each parameter of the query once.";
+            Err(Problem::new(ProblemKind::InvalidParameter, detail))
+        }
+    }
 }
 
 /// A route of the API. `{…}` in the template stands for any one segment.

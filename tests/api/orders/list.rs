@@ -24,12 +24,11 @@ fn page(body: &Value) -> (Vec<String>, Option<String>) {
 fn an_order_just_created_is_on_the_first_page_as_it_is_shown_alone() {
     with_app(async |app| {
         let order_id = app.create_order(1, 1).await;
-        let listed = eventually("the order is listed", async || {
-            let body = get(app, "/v1/orders").await;
-            let orders = body["orders"].as_array().unwrap().clone();
-            orders.into_iter().find(|order| order["order_id"] == order_id.as_str())
-        })
-        .await;
+        // At once: the index of this table has no lag. docs/api.md names that of DynamoDB.
+        let body = get(app, "/v1/orders").await;
+        let orders = body["orders"].as_array().unwrap().clone();
+        let listed = orders.into_iter().find(|order| order["order_id"] == order_id.as_str());
+        let listed = listed.unwrap();
         let shown = app.order(&order_id).await;
         for member in ["order_id", "user_id", "total", "items", "created_at", "currency"] {
             assert_eq!(listed[member], shown[member], "{member}");
@@ -89,6 +88,7 @@ fn wrong_parameters_are_refused() {
             "limit=0".to_owned(),
             "limit=101".to_owned(),
             "limit=ten".to_owned(),
+            "limit=5&limit=5".to_owned(),
             "status=SHIPPED".to_owned(),
             "cursor=".to_owned(),
             "cursor=x".to_owned(),
