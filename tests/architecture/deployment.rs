@@ -425,7 +425,7 @@ fn every_kind_of_failure_has_an_alarm() {
         "ConsumerLagAlarm",
         "DeadLettersAlarm",
         "EventsDeferredAlarm",
-        "EventsGivenUpAlarm",
+        "EventsUndeliveredAlarm",
         "EventsPostponedAlarm",
         "EventsUnreadableAlarm",
         "FailedGaugesAlarm",

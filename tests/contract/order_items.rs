@@ -297,7 +297,7 @@ async fn a_change_finds_each_state_of_its_order(tables: Tables) {
     let late = Deadline::after(Duration::ZERO);
     let refused =
         aggregates.change(&of_pending(&handled, PendingEvents::default()).into(), late).await;
-    assert!(matches!(refused, WriteTry::Refused(_)), "{refused:?}");
+    assert!(matches!(refused, WriteTry::NotBegun(_)), "{refused:?}");
 }
 
 fn taking(products: &[(u64, u32)]) -> Taking {
@@ -334,7 +334,7 @@ async fn a_reservation_finds_each_state_of_orders_and_stock(tables: Tables) {
     let many: Vec<_> = (0..100).map(|number| (number, 1)).collect();
     let many = taking(&many);
     match aggregates.reserve(&both[..1], &many, soon()).await {
-        WriteTry::Refused(failure) => assert_eq!(failure.class, FailureClass::Permanent),
+        WriteTry::NotBegun(failure) => assert_eq!(failure.class, FailureClass::Permanent),
         other => panic!("{other:?}"),
     }
 }
@@ -414,18 +414,18 @@ async fn a_letter_is_moved_with_its_order_or_not_at_all(tables: Tables) {
         expires_at: None,
     };
     let ends = OrderChange { notified: None, ..end_of(&created, event) };
-    assert_done(letters.bury(&letter("m1"), Some(&ends.clone().into()), soon()).await);
+    assert_done(letters.record(&letter("m1"), Some(&ends.clone().into()), soon()).await);
     assert_eq!(tables.letter(&letter("m1")).await.as_deref(), Some("m1"));
-    let buried = tables.find(0).await;
-    assert!(buried.pending.is_empty());
-    let stale = cancelled(letters.bury(&letter("m2"), Some(&ends.clone().into()), soon()).await);
+    let recorded = tables.find(0).await;
+    assert!(recorded.pending.is_empty());
+    let stale = cancelled(letters.record(&letter("m2"), Some(&ends.clone().into()), soon()).await);
     assert_eq!(stale.letter, ItemReason::None);
-    let found = ItemReason::ConditionFailed(Some(StoredAggregate::Order(buried.clone())));
+    let found = ItemReason::ConditionFailed(Some(StoredAggregate::Order(recorded.clone())));
     assert_eq!(stale.aggregate, found);
     assert_eq!(tables.letter(&letter("m1")).await.as_deref(), Some("m1"));
 
     let pending = PendingEvents::one(event, PendingEvent::unsent(attempt(8), at(30)));
-    let returns = of_pending(&buried, pending);
+    let returns = of_pending(&recorded, pending);
     let other = cancelled(letters.remove(&letter("m2"), &returns.clone().into(), soon()).await);
     assert_eq!(other.letter, ItemReason::ConditionFailed(None));
     assert_eq!(other.aggregate, ItemReason::None);
@@ -438,8 +438,8 @@ async fn a_letter_is_moved_with_its_order_or_not_at_all(tables: Tables) {
 
     // A stored letter with the same id is replaced, and a letter without an order is stored alone.
     let ends = OrderChange { notified: None, ..end_of(&returned, event) };
-    assert_done(letters.bury(&letter("m3"), None, soon()).await);
-    assert_done(letters.bury(&letter("m4"), Some(&ends.clone().into()), soon()).await);
+    assert_done(letters.record(&letter("m3"), None, soon()).await);
+    assert_done(letters.record(&letter("m4"), Some(&ends.clone().into()), soon()).await);
     assert_eq!(tables.letter(&letter("m4")).await.as_deref(), Some("m4"));
 }
 

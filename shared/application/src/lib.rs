@@ -1,9 +1,9 @@
 //! Use cases of the order service and the ports they need.
 //!
 //! A use case holds its ports by value and makes the decisions; an adapter does one thing and
-//! reports the outcome. Every remote write has three outcomes ([`outcome`]): done, refused,
-//! unknown. An unknown outcome is never guessed: the write is retried, read again, or reported as
-//! open.
+//! reports the outcome. Every remote write has three outcomes ([`outcome`]): done; refused, either by
+//! its conditions or before it began; unknown. An unknown outcome is never guessed: the write is
+//! retried, read again, or reported as open.
 //!
 //! # Layout
 //!

@@ -53,6 +53,9 @@ impl Error for Failure {
 
 /// The outcome of one try of a remote write. `Reason` says which conditions failed; it is
 /// [`std::convert::Infallible`] if there are none.
+///
+/// `Cancelled` and `NotBegun` are refused writes. Only a try that was cancelled has met something
+/// that can settle an earlier one.
 #[derive(Debug)]
 #[must_use]
 pub enum WriteTry<Reason> {
@@ -60,8 +63,9 @@ pub enum WriteTry<Reason> {
     Done,
     /// The write has no effect, because conditions failed or items were busy.
     Cancelled(Reason),
-    /// The write has no effect: the service refused it before it began, or was never reached.
-    Refused(Failure),
+    /// The write has no effect: the service refused it before it looked at any condition, or was
+    /// never reached.
+    NotBegun(Failure),
     /// The write may or may not take effect, now or later: the answer was lost or late.
     Unknown(Failure),
 }

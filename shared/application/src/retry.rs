@@ -25,24 +25,24 @@ pub(crate) struct Unsettled {
 /// # Errors
 ///
 /// [`Unsettled`] if that takes longer than the deadline, or the write is refused for good.
-pub(crate) async fn until_settled<Reason, Outcome, Attempt>(
+pub(crate) async fn until_settled<Reason, Outcome, Try>(
     deadline: Deadline,
     mut pause: Backoff,
-    attempt: impl Fn(Deadline) -> Attempt,
+    one_try: impl Fn(Deadline) -> Try,
     judge: impl Fn(Result<(), Reason>, bool) -> Option<Outcome>,
 ) -> Result<Outcome, Unsettled>
 where
-    Attempt: Future<Output = WriteTry<Reason>>,
+    Try: Future<Output = WriteTry<Reason>>,
 {
     let mut in_doubt = false;
     loop {
-        let written = match attempt(Deadline::after(TRY).or_earlier(deadline)).await {
+        let written = match one_try(Deadline::after(TRY).or_earlier(deadline)).await {
             WriteTry::Done => Ok(Ok(())),
             WriteTry::Cancelled(cancelled) => Ok(Err(cancelled)),
-            WriteTry::Refused(failure) if failure.class == FailureClass::Permanent => {
+            WriteTry::NotBegun(failure) if failure.class == FailureClass::Permanent => {
                 return Err(Unsettled { failure, in_doubt });
             }
-            WriteTry::Refused(failure) => Err(failure),
+            WriteTry::NotBegun(failure) => Err(failure),
             WriteTry::Unknown(failure) => {
                 in_doubt = true;
                 Err(failure)

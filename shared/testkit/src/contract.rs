@@ -92,10 +92,10 @@ macro_rules! table_contract {
             }
             dead_letters {
                 a_stored_letter_with_the_same_id_is_replaced
-                a_message_without_an_event_is_buried_under_its_own_id
+                a_message_without_an_event_is_recorded_under_its_own_id
                 a_message_may_have_any_name
                 the_letter_of_a_message_replaces_no_letter_of_an_event
-                a_letter_is_found_as_it_was_buried
+                a_letter_is_found_as_it_was_recorded
                 at_least_the_beginning_of_a_long_body_is_kept
                 the_pages_list_every_letter
                 another_letter_of_the_same_event_is_kept

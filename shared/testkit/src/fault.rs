@@ -29,8 +29,8 @@ pub enum Operation {
     PageOfPendingAggregates,
     /// `StoredAggregates::page`
     PageOfAggregates,
-    /// `DeadLetterMoves::bury`
-    BuryAndEnd,
+    /// `DeadLetterMoves::record`
+    RecordLetter,
     /// `DeadLetterMoves::remove`
     RemoveLetter,
     /// `OrderListing::page`

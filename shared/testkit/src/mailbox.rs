@@ -59,7 +59,7 @@ impl Mailer for Mailbox {
         let fault = self.next.lock().unwrap().pop();
         match fault {
             Some(MailFault::Refused(class)) => {
-                return WriteTry::Refused(Failure::new(class, "refused on demand"));
+                return WriteTry::NotBegun(Failure::new(class, "refused on demand"));
             }
             Some(MailFault::Rejected) => return WriteTry::Cancelled(AddressRejected),
             Some(MailFault::ReplyLost) | None => {}

@@ -255,7 +255,7 @@ impl MemoryTables {
     ) -> WriteTry<Reason> {
         if deadline.has_passed() {
             let cause = "its deadline passed before it was sent";
-            return WriteTry::Refused(Failure::new(FailureClass::Unavailable, cause));
+            return WriteTry::NotBegun(Failure::new(FailureClass::Unavailable, cause));
         }
         let under_way = self.under_way(write);
         let fault = self.call(operation).await;
@@ -272,7 +272,7 @@ impl MemoryTables {
                 }
             }
             Some(Fault::Busy) => return WriteTry::Cancelled(busy),
-            Some(fault @ Fault::Refused(_)) => return WriteTry::Refused(fault.failure()),
+            Some(fault @ Fault::Refused(_)) => return WriteTry::NotBegun(fault.failure()),
             Some(fault) => self.lose(fault, write),
         }
         tokio::time::sleep(deadline.remaining()).await;

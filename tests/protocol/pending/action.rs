@@ -32,7 +32,7 @@ pub(crate) enum Action {
     LoseFinishAnswer(ConsumerId),
     /// Fault: the entry has counted its last permitted failure. The event becomes a dead letter,
     /// which ends its entry.
-    Bury(ConsumerId),
+    GiveUp(ConsumerId),
     Acknowledge(ConsumerId),
     /// Fault: the consumer dies, or holds its copy too long. The copy is delivered again.
     Crash(ConsumerId),
@@ -83,7 +83,7 @@ impl Action {
             | Self::LoseFollowUp(_)
             | Self::LoseElsewhereAnswer(_)
             | Self::LoseFinishAnswer(_)
-            | Self::Bury(_)
+            | Self::GiveUp(_)
             | Self::Crash(_)
             | Self::Lose(_)
             | Self::LoseRedelivery(_)

@@ -72,7 +72,7 @@ impl Model for Handling {
             Action::LoseFinishAnswer(consumer) => {
                 event_consumer::lose_finish_answer(self, state, consumer);
             }
-            Action::Bury(consumer) => event_consumer::bury(self, state, consumer),
+            Action::GiveUp(consumer) => event_consumer::give_up(self, state, consumer),
             Action::Acknowledge(consumer) => event_consumer::acknowledge(state, consumer),
             Action::Crash(consumer) => event_consumer::crash(state, consumer),
             Action::Cancel => user::cancel(self, state),

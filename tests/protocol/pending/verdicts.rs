@@ -101,7 +101,7 @@ fn without_the_status_guard_stock_is_reserved_twice() {
     follow(usual(Variant::FULL), &twice).breaks_nothing();
 }
 
-/// A consumer then also notifies of an event that another consumer has buried.
+/// A consumer then also notifies of an event that another consumer has given up.
 #[test]
 fn without_the_notification_guard_a_notification_is_added_twice() {
     let variant = Variant { notification_guard: false, ..Variant::FULL };
@@ -165,7 +165,7 @@ fn an_event_that_is_added_without_index_keys_is_never_swept() {
     follow(usual(Variant::FULL), &swept).breaks_nothing().reaches(S1_HANDLED);
 }
 
-/// A write that finishes or buries an event doesn't raise the version in such a put's condition.
+/// A write that finishes an event or gives it up doesn't raise the version in such a put's condition.
 /// The put restores entries, and removes notifications.
 #[test]
 fn a_put_of_the_whole_item_brings_back_handled_events() {

@@ -13,7 +13,7 @@
 //! - **`Decide`** with a rejection is a reservation that finds no stock, and then a second write.
 //! - **A delivery that finds the order decided, or its event marked,** continues directly with its
 //!   finishing write; the model takes the steps in between, which change nothing.
-//! - **`Bury`** is the first failure: earlier failures would change only a count. A reservation
+//! - **`GiveUp`** is the first failure: earlier failures would change only a count. A reservation
 //!   never fails so, because it is tried again while its delivery has time; the rejection after it
 //!   does.
 //! - **`Sweep`** sends one of all pending events: about the others the broker answers that it has
@@ -23,11 +23,11 @@
 //!
 //! # Steps that no path takes
 //!
-//! - A redrive of `OrderCreated` after it was buried, while a consumer is about to finish it. The
+//! - A redrive of `OrderCreated` after it was given up, while a consumer is about to finish it. The
 //!   model's consumer then finishes it. The code's consumer may already know that there was nothing
 //!   to finish, and leaves it to the redriven message. Both are right.
 //! - A consumer that doubts its rejection, and then confirms: the code never changes its finding
-//!   that there is no stock. The order can be decided again only after a burial and a redrive.
+//!   that there is no stock. The order can be decided again only after it was given up and redriven.
 //! - More than four lost redeliveries: the code publishes an event that is on its topic five times
 //!   again, and then leaves it to an operator. The model continues.
 //!
@@ -139,7 +139,7 @@ const KINDS: &[&str] = &[
     "LoseElsewhereAnswer",
     "Finish",
     "LoseFinishAnswer",
-    "Bury",
+    "GiveUp",
     "Acknowledge",
     "Crash",
     "Cancel",

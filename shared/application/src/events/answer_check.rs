@@ -235,7 +235,7 @@ where
         match fence {
             WriteTry::Done => tracing::info!("fenced an attempt"),
             WriteTry::Cancelled(()) => {}
-            WriteTry::Refused(failure) | WriteTry::Unknown(failure) => {
+            WriteTry::NotBegun(failure) | WriteTry::Unknown(failure) => {
                 tracing::warn!(
                     error = &failure as &dyn std::error::Error,
                     "whether the attempt is fenced is unknown"

@@ -97,7 +97,7 @@ report! {
         pub newer: u64 = "EventsNewer",
         /// Those of `postponed` whose aggregate exists but can't be read.
         pub unreadable: u64 = "EventsUnreadable",
-        /// Messages that went to the dead letters.
+        /// Messages that were given up.
         pub dead_lettered: u64 = "DeadLetters",
         /// Those of `dead_lettered` that were not announced.
         pub unannounced: u64 = "DeadLettersUnannounced",
@@ -117,7 +117,7 @@ enum DeliveryOutcome {
     Newer,
     /// Postponed, because the aggregate can't be read: the event stays pending until it can.
     Unreadable,
-    DeadLettered {
+    GivenUp {
         announced: bool,
     },
 }
@@ -136,7 +136,7 @@ impl ConsumptionReport {
                 self.postponed += 1;
                 self.unreadable += 1;
             }
-            DeliveryOutcome::DeadLettered { announced } => {
+            DeliveryOutcome::GivenUp { announced } => {
                 self.dead_lettered += 1;
                 self.unannounced += u64::from(!announced);
             }
@@ -510,7 +510,7 @@ fn log_unless_done(outcome: &WriteTry<Infallible>, what: &'static str) {
     match outcome {
         WriteTry::Done => {}
         WriteTry::Cancelled(never) => match *never {},
-        WriteTry::Refused(failure) => tracing::warn!(
+        WriteTry::NotBegun(failure) => tracing::warn!(
             error = failure as &dyn std::error::Error,
             "the message could not be {what} and will be delivered again"
         ),

@@ -120,7 +120,7 @@ async fn issue(
             let cause = "another delivery handles the request for the mail";
             Err(Failure::new(FailureClass::Conflict, cause).into())
         }
-        WriteTry::Refused(failure) | WriteTry::Unknown(failure) => Err(failure.into()),
+        WriteTry::NotBegun(failure) | WriteTry::Unknown(failure) => Err(failure.into()),
     }
 }
 
@@ -144,7 +144,7 @@ async fn deliver(
             tracing::warn!(%mail_id, purpose = purpose.as_str(), %rejected, "a mail is not sent");
             Ok(())
         }
-        WriteTry::Refused(failure) | WriteTry::Unknown(failure) => Err(failure.into()),
+        WriteTry::NotBegun(failure) | WriteTry::Unknown(failure) => Err(failure.into()),
     }
 }
 

@@ -350,7 +350,7 @@ where
         match self.aggregates.change(&change, within).await {
             WriteTry::Done => Ok(Some((before, stored.revised(pending)))),
             WriteTry::Cancelled(_) => Ok(None),
-            WriteTry::Refused(failure) | WriteTry::Unknown(failure) => Err(failure),
+            WriteTry::NotBegun(failure) | WriteTry::Unknown(failure) => Err(failure),
         }
     }
 
@@ -419,7 +419,7 @@ where
         turn: Turn<'_>,
     ) -> (PendingEvent, EntryOutcome) {
         if waiting.copies >= COPIES_MAX {
-            let outcome = given_up(event_id, &waiting);
+            let outcome = undelivered(event_id, &waiting);
             return (waiting, outcome);
         }
         // If only newer code can send it, no copy is made, and its entry must not name a
@@ -627,13 +627,13 @@ fn merged(pending: &PendingEvents, looked_at: &BTreeMap<EventId, LookedAt>) -> P
 }
 
 /// An event that was published as often as allowed is left to an operator.
-fn given_up(event_id: EventId, entry: &PendingEvent) -> EntryOutcome {
+fn undelivered(event_id: EventId, entry: &PendingEvent) -> EntryOutcome {
     tracing::error!(
         %event_id,
         copies = entry.copies,
         "an event was published as often as allowed: no consumer of ours gets it, or brokers lose it"
     );
-    EntryOutcome::GivenUp
+    EntryOutcome::Undelivered
 }
 
 /// Whether a failure is the broker's and will be over after a while.

@@ -171,7 +171,7 @@ pub trait DeadLetterMoves: Send + Sync {
     /// can't be read never replaces an event's, because no [`MessageId`] is an event's. Of a long
     /// body it MAY keep only the beginning. The aggregate does not expire while the letter is
     /// there, because a redrive needs it.
-    fn bury(
+    fn record(
         &self,
         letter: &DeadLetter,
         ends: Option<&AggregateChange<'_>>,

@@ -171,7 +171,7 @@ pub struct AddressRejected;
 pub trait Mailer: Send + Sync {
     /// Makes one try, within `deadline`, to have a mail sent. [`WriteTry::Done`] means that the
     /// service has accepted it, not that it arrived. [`WriteTry::Cancelled`] is about the address
-    /// alone; what is wrong with the sender or the service is [`WriteTry::Refused`]. No transaction
+    /// alone; what is wrong with the sender or the service is [`WriteTry::NotBegun`]. No transaction
     /// covers it: after [`WriteTry::Unknown`] the mail may be sent, and a second call sends another
     /// one. It MUST NOT log the token or the address, nor put either into a failure.
     fn send(

@@ -24,18 +24,18 @@ pub(super) fn local_transaction(deadline: Deadline) -> Deadline {
 /// # Errors
 ///
 /// [`Failure`] if that is not settled in time: the write may or may not be stored.
-pub(super) async fn settle<Met, Refusal, Attempt>(
+pub(super) async fn settle<Met, Refusal, Try>(
     deadline: Deadline,
     seed: u64,
-    attempt: impl Fn(Deadline) -> Attempt,
+    one_try: impl Fn(Deadline) -> Try,
     judge: impl Fn(&Met) -> Judged<Refusal>,
 ) -> Result<Settled<Refusal>, Failure>
 where
-    Attempt: Future<Output = WriteTry<Met>>,
+    Try: Future<Output = WriteTry<Met>>,
 {
     let pause = Backoff::new(Duration::from_millis(10), Duration::from_millis(400), seed);
     let within = local_transaction(deadline);
-    let settled = until_settled(within, pause, attempt, |written, _| match written {
+    let settled = until_settled(within, pause, one_try, |written, _| match written {
         Ok(()) => Some(Settled::Stored),
         Err(met) => judge(&met),
     });

@@ -36,7 +36,7 @@ fn publish(world: &World) -> PublishStored<MemoryBroker, ManualClock> {
 }
 
 /// An order whose first event is a dead letter, and that letter.
-async fn buried(world: &World) -> (OrderId, DeadLetter) {
+async fn given_up(world: &World) -> (OrderId, DeadLetter) {
     let id = create(world, &command(2, None)).await.unwrap().order.id();
     world.tables.fail_every_call(Operation::Reserve, Fault::Refused(FailureClass::Permanent));
     consume(world, LONG).await;

@@ -103,7 +103,7 @@ pub(crate) fn failed_try<Reason>(
     error: SdkError<impl OperationError, HttpResponse>,
 ) -> WriteTry<Reason> {
     match classify(&error) {
-        (class, FailedWrite::NotStored) => WriteTry::Refused(Failure::new(class, error)),
+        (class, FailedWrite::NotStored) => WriteTry::NotBegun(Failure::new(class, error)),
         (class, FailedWrite::Unknown) => WriteTry::Unknown(Failure::new(class, error)),
     }
 }

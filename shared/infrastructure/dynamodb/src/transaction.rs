@@ -121,7 +121,7 @@ impl Transaction {
     /// Makes one try, within `deadline`. Nothing is sent after the deadline.
     async fn write(self, client: &Client, deadline: Deadline) -> WriteTry<Reasons> {
         if deadline.has_passed() {
-            return WriteTry::Refused(too_late());
+            return WriteTry::NotBegun(too_late());
         }
         let call = client.transact_write_items().set_transact_items(Some(self.items));
         let one_try = one_try(deadline.remaining());
@@ -171,12 +171,12 @@ pub(crate) async fn write<Reason>(
 ) -> WriteTry<Reason> {
     let transaction = match transaction {
         Ok(transaction) => transaction,
-        Err(failure) => return WriteTry::Refused(failure),
+        Err(failure) => return WriteTry::NotBegun(failure),
     };
     match transaction.write(client, deadline).await {
         WriteTry::Done => WriteTry::Done,
         WriteTry::Cancelled(reasons) => WriteTry::Cancelled(cancelled(reasons)),
-        WriteTry::Refused(failure) => WriteTry::Refused(failure),
+        WriteTry::NotBegun(failure) => WriteTry::NotBegun(failure),
         WriteTry::Unknown(failure) => WriteTry::Unknown(failure),
     }
 }
@@ -188,7 +188,7 @@ fn outcome_of(error: SdkError<TransactWriteItemsError, HttpResponse>) -> WriteTr
     {
         return match reasons.verdict() {
             None => WriteTry::Cancelled(reasons),
-            Some(class) => WriteTry::Refused(Failure::new(class, error)),
+            Some(class) => WriteTry::NotBegun(Failure::new(class, error)),
         };
     }
     failed_try(error)

@@ -100,7 +100,7 @@ impl Mailer for SesMailer {
         };
         let content = match self.content(mail) {
             Ok(content) => content,
-            Err(error) => return WriteTry::Refused(Failure::new(FailureClass::Permanent, error)),
+            Err(error) => return WriteTry::NotBegun(Failure::new(FailureClass::Permanent, error)),
         };
         let limit = limits(CALL_LIMIT.min(deadline.remaining()));
         let sent = self
@@ -149,14 +149,14 @@ fn classified<Response>(error: &SdkError<SendEmailError, Response>) -> WriteTry<
         // Sender and content are ours and were checked, so this is about the address.
         SendEmailError::BadRequestException(_) => WriteTry::Cancelled(AddressRejected),
         SendEmailError::TooManyRequestsException(_) | SendEmailError::LimitExceededException(_) => {
-            WriteTry::Refused(failure(FailureClass::Throttled))
+            WriteTry::NotBegun(failure(FailureClass::Throttled))
         }
         SendEmailError::AccountSuspendedException(_)
         | SendEmailError::MailFromDomainNotVerifiedException(_)
         | SendEmailError::MessageRejected(_)
         | SendEmailError::NotFoundException(_)
         | SendEmailError::SendingPausedException(_) => {
-            WriteTry::Refused(failure(FailureClass::Unavailable))
+            WriteTry::NotBegun(failure(FailureClass::Unavailable))
         }
         _ => WriteTry::Unknown(failure(FailureClass::Unavailable)),
     }

@@ -147,7 +147,7 @@ async fn an_error_says_whether_the_mail_may_be_sent_and_names_no_address() {
         (429, "TooManyRequestsException", FailureClass::Throttled),
     ] {
         let refused = answer_to(status, code).await;
-        let WriteTry::Refused(failure) = refused else { panic!("{code}: {refused:?}") };
+        let WriteTry::NotBegun(failure) = refused else { panic!("{code}: {refused:?}") };
         assert_eq!(failure.class, class);
         let shown = format!("{failure:?} {}", application::outcome::chain(&failure));
         assert!(shown.contains(code) && !shown.contains("demo@"), "{shown}");

@@ -41,7 +41,7 @@ impl DeadLetterChannel for RocketmqDeadLetters {
                 "the broker did not confirm the message: {}",
                 sent.send_status
             )))),
-            Err(failure) if failure.class == FailureClass::Permanent => WriteTry::Refused(failure),
+            Err(failure) if failure.class == FailureClass::Permanent => WriteTry::NotBegun(failure),
             Err(failure) => WriteTry::Unknown(failure),
         }
     }

@@ -203,7 +203,7 @@ impl RocketmqSubscription {
         let deadline = Deadline::after(SETTLE_TIMEOUT);
         let session = match self.settlements.acquire(deadline).await {
             Ok(session) => session,
-            Err(failure) => return WriteTry::Refused(failure),
+            Err(failure) => return WriteTry::NotBegun(failure),
         };
         let call = async {
             let address = session.master_address(receipt.polled, &receipt.broker, deadline).await?;
@@ -215,7 +215,7 @@ impl RocketmqSubscription {
         });
         match answered {
             Ok(None) => WriteTry::Done,
-            Ok(Some(refusal)) => WriteTry::Refused(broker_failure(refusal)),
+            Ok(Some(refusal)) => WriteTry::NotBegun(broker_failure(refusal)),
             Err(failure) => {
                 session.suspect();
                 WriteTry::Unknown(failure)

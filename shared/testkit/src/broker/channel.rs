@@ -172,7 +172,7 @@ impl EventSubscription for MemoryBroker {
                 message.acknowledged = true;
                 WriteTry::Done
             }
-            None => WriteTry::Refused(delivered_again()),
+            None => WriteTry::NotBegun(delivered_again()),
         }
     }
 
@@ -192,7 +192,7 @@ impl EventSubscription for MemoryBroker {
                 self.arrivals.notify_waiters();
                 WriteTry::Done
             }
-            None => WriteTry::Refused(delivered_again()),
+            None => WriteTry::NotBegun(delivered_again()),
         }
     }
 }

@@ -635,7 +635,7 @@ pub async fn a_reservation_that_fits_no_transaction_is_refused_for_good(
     let cases = [(vec![change()], &all[..]), (vec![change(), change()], &all[..1])];
     for (changes, products) in cases {
         let tried = fixture.aggregates().reserve(&changes, &taking(products), soon()).await;
-        let WriteTry::Refused(failure) = tried else { panic!("{tried:?}") };
+        let WriteTry::NotBegun(failure) = tried else { panic!("{tried:?}") };
         assert_eq!(failure.class, FailureClass::Permanent);
     }
     assert_eq!(found(fixture, &stored.order).await, stored);
@@ -839,14 +839,14 @@ pub async fn a_write_after_its_deadline_stores_nothing(fixture: &impl TableFixtu
     let new = new_order(&identities, &[(1, 2)], moment(0));
     let (keys, aggregates) = (fixture.order_keys(), fixture.aggregates());
     let put = keys.create(&new, late()).await;
-    assert!(matches!(put, WriteTry::Refused(_)), "{put:?}");
+    assert!(matches!(put, WriteTry::NotBegun(_)), "{put:?}");
     assert_eq!(at_key(fixture, new.order()).await, AtKey::Absent);
     let stored = create(fixture, &new).await;
     let ended = end(&stored, stored.created_event(), moment(1));
     let changed = aggregates.change(&ended.clone().into(), late()).await;
-    assert!(matches!(changed, WriteTry::Refused(_)), "{changed:?}");
+    assert!(matches!(changed, WriteTry::NotBegun(_)), "{changed:?}");
     let reserved = aggregates.reserve(&[ended], &taking(&[(1, 1)]), late()).await;
-    assert!(matches!(reserved, WriteTry::Refused(_)), "{reserved:?}");
+    assert!(matches!(reserved, WriteTry::NotBegun(_)), "{reserved:?}");
     assert_eq!(found(fixture, new.order()).await, stored);
 }
 
@@ -875,13 +875,13 @@ pub async fn a_letter_is_recorded_with_the_end_of_its_event_or_not_at_all(
     let dead = letter_of(&stored);
     let moves = fixture.letter_moves();
     let stale = StoredOrder { revision: stored.revision + 1, ..stored.clone() };
-    let tried = moves.bury(&dead, Some(&given_up(&stale)), soon()).await;
+    let tried = moves.record(&dead, Some(&given_up(&stale)), soon()).await;
     let WriteTry::Cancelled(cancelled) = tried else { panic!("{tried:?}") };
     let as_it_is = StoredAggregate::Order(stored.clone());
     assert_eq!(cancelled.aggregate.found(), Some(&as_it_is));
     assert_eq!(letter(fixture, &dead).await, None);
-    let buried = moves.bury(&dead, Some(&given_up(&stored)), soon()).await;
-    assert!(matches!(buried, WriteTry::Done), "{buried:?}");
+    let recorded = moves.record(&dead, Some(&given_up(&stored)), soon()).await;
+    assert!(matches!(recorded, WriteTry::Done), "{recorded:?}");
     assert_eq!(letter(fixture, &dead).await, Some(dead));
     assert!(found(fixture, &stored.order).await.pending.is_empty());
     assert_eq!(due(fixture, moment(1_000)).await, []);
@@ -891,8 +891,8 @@ pub async fn a_letter_without_an_aggregate_is_recorded_alone(fixture: &impl Tabl
     let dead = dead_letter(None, moment(9));
     let moves = fixture.letter_moves();
     for _ in 0..2 {
-        let buried = moves.bury(&dead, None, soon()).await;
-        assert!(matches!(buried, WriteTry::Done), "{buried:?}");
+        let recorded = moves.record(&dead, None, soon()).await;
+        assert!(matches!(recorded, WriteTry::Done), "{recorded:?}");
     }
     assert_eq!(letter(fixture, &dead).await, Some(dead));
 }
@@ -903,8 +903,8 @@ pub async fn a_redriven_letter_goes_as_its_event_returns_and_that_happens_once(
     let identities = SequentialIdentities::default();
     let stored = create(fixture, &new_order(&identities, &[(1, 2)], moment(0))).await;
     let (dead, moves) = (letter_of(&stored), fixture.letter_moves());
-    let buried = moves.bury(&dead, Some(&given_up(&stored)), soon()).await;
-    assert!(matches!(buried, WriteTry::Done), "{buried:?}");
+    let recorded = moves.record(&dead, Some(&given_up(&stored)), soon()).await;
+    assert!(matches!(recorded, WriteTry::Done), "{recorded:?}");
     let ended = found(fixture, &stored.order).await;
     let mut pending = ended.pending.clone();
     let again = PendingEvent::unsent(identities.transaction_id(), moment(70));

@@ -19,9 +19,9 @@ fn letter(identities: &SequentialIdentities) -> DeadLetter {
     dead_letter(Some(identities.event_id()), moment(0))
 }
 
-async fn bury(fixture: &impl TableFixture, letter: &DeadLetter) {
-    let buried = fixture.letter_moves().bury(letter, None, soon()).await;
-    assert!(matches!(buried, WriteTry::Done), "{buried:?}");
+async fn record(fixture: &impl TableFixture, letter: &DeadLetter) {
+    let recorded = fixture.letter_moves().record(letter, None, soon()).await;
+    assert!(matches!(recorded, WriteTry::Done), "{recorded:?}");
     assert!(found(fixture, letter).await.is_some());
 }
 
@@ -32,20 +32,20 @@ async fn found(fixture: &impl TableFixture, letter: &DeadLetter) -> Option<DeadL
 /// The stored letter belongs to an earlier publication of the event.
 pub async fn a_stored_letter_with_the_same_id_is_replaced(fixture: &impl TableFixture) {
     let first = letter(&SequentialIdentities::default());
-    bury(fixture, &first).await;
+    record(fixture, &first).await;
     let later = DeadLetter { message_id: MessageId::of("LATER"), attempts: 4, ..first.clone() };
-    bury(fixture, &later).await;
+    record(fixture, &later).await;
     assert_eq!(found(fixture, &first).await, Some(later));
 }
 
 /// The body may be any bytes.
-pub async fn a_message_without_an_event_is_buried_under_its_own_id(fixture: &impl TableFixture) {
+pub async fn a_message_without_an_event_is_recorded_under_its_own_id(fixture: &impl TableFixture) {
     let mut letter = dead_letter(None, moment(0));
     letter.body = vec![0xff, 0, 0xfe];
     letter.body_bytes = 3;
     letter.handler = None;
-    bury(fixture, &letter).await;
-    bury(fixture, &letter).await;
+    record(fixture, &letter).await;
+    record(fixture, &letter).await;
     assert_eq!(letter.id(), DeadLetterId::of_message(&letter.message_id));
     assert_eq!(found(fixture, &letter).await, Some(letter));
 }
@@ -56,7 +56,7 @@ pub async fn a_message_may_have_any_name(fixture: &impl TableFixture) {
     let long = "x".repeat(40_000);
     for name in ["", "two words", "Grüße 🛒", "DEAD#", &long] {
         let letter = DeadLetter { message_id: MessageId::of(name), ..dead_letter(None, moment(0)) };
-        bury(fixture, &letter).await;
+        record(fixture, &letter).await;
         let id = letter.id();
         assert_eq!(DeadLetterId::parse(id.as_str()), Ok(id), "an operator can name it");
         expected.push(DeadLetterSummary::from(letter));
@@ -70,18 +70,18 @@ pub async fn a_message_may_have_any_name(fixture: &impl TableFixture) {
 /// Its producer has named the message like the event.
 pub async fn the_letter_of_a_message_replaces_no_letter_of_an_event(fixture: &impl TableFixture) {
     let event = letter(&SequentialIdentities::default());
-    bury(fixture, &event).await;
+    record(fixture, &event).await;
     let id = event.id();
     let forms = [id.to_string(), id.as_str().to_uppercase(), id.as_str().replace('-', "")];
     for name in &forms {
         let message_id = MessageId::of(name);
-        bury(fixture, &DeadLetter { message_id, ..dead_letter(None, moment(1)) }).await;
+        record(fixture, &DeadLetter { message_id, ..dead_letter(None, moment(1)) }).await;
     }
     assert_eq!(found(fixture, &event).await, Some(event));
     assert_eq!(all(fixture).await.len(), 1 + forms.len());
 }
 
-pub async fn a_letter_is_found_as_it_was_buried(fixture: &impl TableFixture) {
+pub async fn a_letter_is_found_as_it_was_recorded(fixture: &impl TableFixture) {
     let identities = SequentialIdentities::default();
     let letter = DeadLetter {
         aggregate: Some(AggregateKey::Session { session_id: identities.session_id() }),
@@ -90,7 +90,7 @@ pub async fn a_letter_is_found_as_it_was_buried(fixture: &impl TableFixture) {
         ..letter(&identities)
     };
     assert_eq!(found(fixture, &letter).await, None);
-    bury(fixture, &letter).await;
+    record(fixture, &letter).await;
     assert_eq!(found(fixture, &letter).await, Some(letter));
 }
 
@@ -100,7 +100,7 @@ pub async fn at_least_the_beginning_of_a_long_body_is_kept(fixture: &impl TableF
     let mut letter = dead_letter(None, moment(0));
     letter.body = b"0123456789".iter().copied().cycle().take(WHOLE).collect();
     letter.body_bytes = WHOLE;
-    bury(fixture, &letter).await;
+    record(fixture, &letter).await;
     let kept = found(fixture, &letter).await.unwrap();
     assert_eq!(kept.body_bytes, WHOLE);
     assert!(kept.body.len() >= 100 * 1024, "only {} bytes are kept", kept.body.len());
@@ -133,7 +133,7 @@ pub async fn the_pages_list_every_letter(fixture: &impl TableFixture) {
         letter.body = vec![b'x'; 100 * 1024];
         letter.body_bytes = letter.body.len();
         letter.attempts = number;
-        bury(fixture, &letter).await;
+        record(fixture, &letter).await;
         expected.push(letter);
     }
     let mut listed = all(fixture).await;
@@ -147,7 +147,7 @@ pub async fn the_pages_list_every_letter(fixture: &impl TableFixture) {
 pub async fn another_letter_of_the_same_event_is_kept(fixture: &impl TableFixture) {
     let read = letter(&SequentialIdentities::default());
     let later = DeadLetter { message_id: MessageId::of("LATER"), ..read.clone() };
-    bury(fixture, &later).await;
+    record(fixture, &later).await;
     let discarded = fixture.removal().discard(&read, soon()).await;
     assert!(matches!(discarded, WriteTry::Cancelled(LetterNotFound)), "{discarded:?}");
     assert_eq!(found(fixture, &later).await, Some(later));
@@ -155,7 +155,7 @@ pub async fn another_letter_of_the_same_event_is_kept(fixture: &impl TableFixtur
 
 pub async fn a_letter_is_discarded_once(fixture: &impl TableFixture) {
     let letter = letter(&SequentialIdentities::default());
-    bury(fixture, &letter).await;
+    record(fixture, &letter).await;
     let removal = fixture.removal();
     let first = removal.discard(&letter, soon()).await;
     assert!(matches!(first, WriteTry::Done), "{first:?}");
@@ -166,9 +166,9 @@ pub async fn a_letter_is_discarded_once(fixture: &impl TableFixture) {
 
 pub async fn a_removal_after_its_deadline_changes_nothing(fixture: &impl TableFixture) {
     let letter = letter(&SequentialIdentities::default());
-    bury(fixture, &letter).await;
+    record(fixture, &letter).await;
     let late = Deadline::after(Duration::ZERO);
     let discarded = fixture.removal().discard(&letter, late).await;
-    assert!(matches!(discarded, WriteTry::Refused(_)), "{discarded:?}");
+    assert!(matches!(discarded, WriteTry::NotBegun(_)), "{discarded:?}");
     assert_eq!(found(fixture, &letter).await, Some(letter));
 }

@@ -160,7 +160,7 @@ pub(super) fn outcome<Met, Refusal>(
     match tried {
         WriteTry::Done => Some(Settled::Stored),
         WriteTry::Cancelled(met) => judge(met),
-        WriteTry::Refused(_) | WriteTry::Unknown(_) => None,
+        WriteTry::NotBegun(_) | WriteTry::Unknown(_) => None,
     }
 }
 
@@ -179,7 +179,7 @@ pub(super) async fn settled<Reason>(
         let is_open = match &tried {
             WriteTry::Done => false,
             WriteTry::Cancelled(cancelled) => is_busy(cancelled),
-            WriteTry::Refused(failure) => failure.class != FailureClass::Permanent,
+            WriteTry::NotBegun(failure) => failure.class != FailureClass::Permanent,
             WriteTry::Unknown(_) => true,
         };
         if !is_open || deadline.has_passed() {

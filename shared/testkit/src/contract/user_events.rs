@@ -252,8 +252,8 @@ pub async fn a_letter_of_a_users_event_is_recorded_with_its_end(fixture: &impl T
     };
     let ends: AggregateChange<'_> =
         stored.pending_change(PendingEvents::default(), IndexChange::Leave);
-    let buried = fixture.letter_moves().bury(&letter, Some(&ends), soon()).await;
-    assert!(matches!(buried, WriteTry::Done), "{buried:?}");
+    let recorded = fixture.letter_moves().record(&letter, Some(&ends), soon()).await;
+    assert!(matches!(recorded, WriteTry::Done), "{recorded:?}");
     // The letter refers to it.
     assert_eq!(fixture.expiry_of(key).await, None);
     let stored = StoredAggregate::User(find(fixture, key).await);
@@ -267,15 +267,15 @@ pub async fn a_letter_of_a_users_event_is_recorded_with_its_end(fixture: &impl T
     assert!(matches!(discarded, WriteTry::Done), "{discarded:?}");
     assert_eq!(fixture.expiry_of(key).await, Some(login.session.ends_at()));
     let stored = StoredAggregate::User(find(fixture, key).await);
-    let buried = fixture
+    let recorded = fixture
         .letter_moves()
-        .bury(
+        .record(
             &letter,
             Some(&stored.pending_change(PendingEvents::default(), IndexChange::Keep)),
             soon(),
         )
         .await;
-    assert!(matches!(buried, WriteTry::Done), "{buried:?}");
+    assert!(matches!(recorded, WriteTry::Done), "{recorded:?}");
     let stored = StoredAggregate::User(find(fixture, key).await);
     let due = moment(9).plus(Duration::from_secs(1)).plus(lifetimes::SWEEP_AFTER);
     let entry = PendingEvent::sent(identities.transaction_id(), moment(9), due);

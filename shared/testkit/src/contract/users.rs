@@ -377,6 +377,6 @@ pub async fn a_user_write_after_its_deadline_stores_nothing(fixture: &impl Table
     let user = registered(&SequentialIdentities::default(), "demo@example.com", moment(0));
     let late = Deadline::after(Duration::ZERO);
     let tried = fixture.accounts().register(&user.registration(), late).await;
-    assert!(matches!(tried, WriteTry::Refused(_)), "{tried:?}");
+    assert!(matches!(tried, WriteTry::NotBegun(_)), "{tried:?}");
     assert_eq!(by_id(fixture, &user.account).await, None);
 }

@@ -353,7 +353,7 @@ impl Reservations for MemoryTables {
         let items = written.len() + take.stock.len() + take.open.len();
         if items > RESERVATION_ITEMS_MAX || orders.len() < written.len() {
             let invalid = "more items than a transaction holds, or one of them twice";
-            return WriteTry::Refused(Failure::new(FailureClass::Permanent, invalid));
+            return WriteTry::NotBegun(Failure::new(FailureClass::Permanent, invalid));
         }
         let busy = ReservationCancelled {
             orders: vec![ItemReason::Busy; written.len()],
@@ -418,7 +418,7 @@ impl StockReturns for MemoryTables {
         let give = give.clone();
         if give.stock.len() + 2 > RESERVATION_ITEMS_MAX {
             let invalid = "more items than a transaction holds";
-            return WriteTry::Refused(Failure::new(FailureClass::Permanent, invalid));
+            return WriteTry::NotBegun(Failure::new(FailureClass::Permanent, invalid));
         }
         let busy = ReservationCancelled {
             orders: vec![ItemReason::Busy],
@@ -545,14 +545,14 @@ fn index_entry_mut(rows: &mut Rows, key: AggregateKey) -> Option<&mut IndexEntry
 }
 
 impl DeadLetterMoves for MemoryTables {
-    async fn bury(
+    async fn record(
         &self,
         letter: &DeadLetter,
         ends: Option<&AggregateChange<'_>>,
         deadline: Deadline,
     ) -> WriteTry<MoveCancelled> {
         let (letter, ends) = (letter.clone(), ends.map(Written::of_given_up));
-        self.write(Operation::BuryAndEnd, deadline, busy(), move |rows| {
+        self.write(Operation::RecordLetter, deadline, busy(), move |rows| {
             store_if_unchanged(rows, ends, ItemReason::None)?;
             rows.dead_letters.insert(letter.id(), letter);
             Ok(())

@@ -55,8 +55,8 @@ impl DeadLetterRemoval for MemoryTables {
             WriteTry::Done => WriteTry::Done,
             WriteTry::Cancelled(Some(gone)) => WriteTry::Cancelled(gone),
             // A write of one item can be cancelled only for its condition.
-            WriteTry::Cancelled(None) => WriteTry::Refused(Fault::Busy.failure()),
-            WriteTry::Refused(failure) => WriteTry::Refused(failure),
+            WriteTry::Cancelled(None) => WriteTry::NotBegun(Fault::Busy.failure()),
+            WriteTry::NotBegun(failure) => WriteTry::NotBegun(failure),
             WriteTry::Unknown(failure) => WriteTry::Unknown(failure),
         }
     }

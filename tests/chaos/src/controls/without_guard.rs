@@ -73,7 +73,7 @@ impl PendingEventStore for WithoutGuard {
         let stored = match self.stored_order(change.before.key()).await {
             Ok(Some(stored)) => stored,
             Ok(None) => return WriteTry::Cancelled(None),
-            Err(failure) => return WriteTry::Refused(failure),
+            Err(failure) => return WriteTry::NotBegun(failure),
         };
         let pending = revised(&stored.pending, change);
         let index = IndexChange::at(&pending);
@@ -97,7 +97,7 @@ impl Reservations for WithoutGuard {
                     open.push(change.clone());
                 }
                 Ok(_) => {}
-                Err(failure) => return WriteTry::Refused(failure),
+                Err(failure) => return WriteTry::NotBegun(failure),
             }
         }
         let is_open = |change: &OrderChange<'_>| {

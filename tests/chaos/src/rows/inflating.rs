@@ -65,13 +65,13 @@ pub(super) type Body = (i32, Bytes);
 /// F1.
 pub(super) async fn unreadable(bench: Bench<'_>) -> anyhow::Result<Figures> {
     let rig = Rig::start(bench.cluster, bench.seed).await?;
-    let mut buried = Buried::because("inflated");
+    let mut given_up = GivenUp::because("inflated");
     for _ in 0..bench.either(1, 5) {
-        buried.round(&rig, unreadable_bodies()?).await?;
+        given_up.round(&rig, unreadable_bodies()?).await?;
     }
     let mut figures = judge_clean(&rig).await?;
-    buried.check(&rig, &mut figures).await?;
-    let control = buried.round_with_the_clients_reading(&rig, unreadable_bodies()?).await?;
+    given_up.check(&rig, &mut figures).await?;
+    let control = given_up.round_with_the_clients_reading(&rig, unreadable_bodies()?).await?;
     figures.add_measure("control: bodies left by the client's own reading", control);
     rig.stop().await;
     Ok(figures)
@@ -80,17 +80,17 @@ pub(super) async fn unreadable(bench: Bench<'_>) -> anyhow::Result<Figures> {
 /// F2.
 pub(super) async fn bombs(bench: Bench<'_>) -> anyhow::Result<Figures> {
     let rig = Rig::start(bench.cluster, bench.seed).await?;
-    let mut buried = Buried::because("inflated");
+    let mut given_up = GivenUp::because("inflated");
     let mebibytes = bench.either(256, 1024);
     // This takes seconds, in which no row that runs beside this one would see what it waits for.
     let bombs = tokio::task::spawn_blocking(move || bombs_of(mebibytes)).await??;
     let answers = KeptAnswers::of(&rig)?;
-    buried.round(&rig, bombs.clone()).await?;
+    given_up.round(&rig, bombs.clone()).await?;
     let read_whole = answers.read_whole(&rig).await?;
     let asked = ask_about(&rig, bombs).await?;
-    buried.look_at_memory(&rig)?;
+    given_up.look_at_memory(&rig)?;
     let mut figures = judge_clean(&rig).await?;
-    buried.check(&rig, &mut figures).await?;
+    given_up.check(&rig, &mut figures).await?;
     figures.add_measure(READ_WHOLE, read_whole);
     figures.faults += asked;
     figures.add_measure("such half messages asked about", Measure::Count(asked));
@@ -102,16 +102,16 @@ pub(super) async fn bombs(bench: Bench<'_>) -> anyhow::Result<Figures> {
 pub(super) async fn long(bench: Bench<'_>) -> anyhow::Result<Figures> {
     let rig = Rig::start(bench.cluster, bench.seed).await?;
     let memory_max = MEMORY_MAX + 2 * ANSWER_MAX;
-    let mut buried = Buried { memory_max, ..Buried::because("more than 65536") };
+    let mut given_up = GivenUp { memory_max, ..GivenUp::because("more than 65536") };
     let answers = KeptAnswers::of(&rig)?;
-    buried.round(&rig, long_bodies()).await?;
+    given_up.round(&rig, long_bodies()).await?;
     let read_whole = answers.read_whole(&rig).await?;
     for _ in 0..bench.either(0, 2) {
-        buried.round(&rig, long_bodies()).await?;
+        given_up.round(&rig, long_bodies()).await?;
     }
     // An answer has the first message of each queue, however long: more than the client reads.
     let longest = (0, Bytes::from(vec![b' '; LARGE]));
-    buried.round(&rig, vec![longest; bench.either(9, 40)]).await?;
+    given_up.round(&rig, vec![longest; bench.either(9, 40)]).await?;
     // It is read, and names a type that newer code may know, so it is delivered again instead of
     // becoming a dead letter.
     let name = "A".repeat(READ_MAX - 1024);
@@ -122,7 +122,7 @@ pub(super) async fn long(bench: Bench<'_>) -> anyhow::Result<Figures> {
     })
     .await?;
     let mut figures = judge_clean(&rig).await?;
-    buried.check_letters(&rig, &mut figures).await?;
+    given_up.check_letters(&rig, &mut figures).await?;
     let longest = rig.longest_line()?;
     anyhow::ensure!(longest <= LINE_MAX, "a line of {longest} bytes");
     figures.add_measure(READ_WHOLE, read_whole);
@@ -134,15 +134,15 @@ pub(super) async fn long(bench: Bench<'_>) -> anyhow::Result<Figures> {
 /// F4.
 pub(super) async fn not_taken_back(bench: Bench<'_>) -> anyhow::Result<Figures> {
     let rig = Rig::start(bench.cluster, bench.seed).await?;
-    let mut buried = Buried::because("");
+    let mut given_up = GivenUp::because("");
     for _ in 0..bench.either(1, 5) {
         // The broker accepts no message without a body (`AbstractSendMessageProcessor.java`), but
         // does accept a compressed body of no bytes.
         let bodies = vec![(COMPRESSED | ZLIB, deflated(5)?), (COMPRESSED | ZLIB, deflated(0)?)];
-        buried.round(&rig, bodies).await?;
+        given_up.round(&rig, bodies).await?;
     }
     let mut figures = judge_clean(&rig).await?;
-    buried.check(&rig, &mut figures).await?;
+    given_up.check(&rig, &mut figures).await?;
     figures.add_measure("control: refused by the broker as they are", refused(&rig).await?);
     rig.stop().await;
     Ok(figures)
@@ -166,7 +166,7 @@ async fn refused(rig: &Rig<'_>) -> anyhow::Result<Measure> {
 }
 
 /// Bodies that were published and become dead letters, with neighbours behind them.
-struct Buried {
+struct GivenUp {
     because: &'static str,
     published: u64,
     slowest: Duration,
@@ -175,7 +175,7 @@ struct Buried {
     memory_max: u64,
 }
 
-impl Buried {
+impl GivenUp {
     const fn because(because: &'static str) -> Self {
         let (slowest, memory_max) = (Duration::ZERO, MEMORY_MAX);
         Self { because, published: 0, slowest, peaks: BTreeMap::new(), memory_max }

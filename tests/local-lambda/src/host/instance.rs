@@ -215,7 +215,7 @@ impl Instance {
     }
 
     /// The last output explains most failures.
-    pub(super) async fn bury(mut self) {
+    pub(super) async fn end(mut self) {
         self.process.kill().await;
         if tokio::time::timeout(LAST_OUTPUT_LIMIT, self.output.finish()).await.is_err() {
             tracing::debug!(pid = self.pid(), "a grandchild holds the output open");

@@ -226,7 +226,7 @@ impl Pool {
                 // The instance is removed before the answer is sent, so a caller with the answer
                 // never finds it.
                 let failure = lost(failure);
-                instance.bury().await;
+                instance.end().await;
                 self.reply(job, result(payload, true, None, begun.elapsed()));
                 return Err(failure);
             }
@@ -237,7 +237,7 @@ impl Pool {
             Ok(()) => Ok(instance),
             Err(failure) => {
                 let failure = lost(failure);
-                instance.bury().await;
+                instance.end().await;
                 Err(failure)
             }
         }

@@ -58,7 +58,7 @@ fn is_read(operation: &str) -> bool {
 }
 
 /// Whether a call puts a dead letter.
-fn buries(call: &TableCall) -> bool {
+fn gives_up(call: &TableCall) -> bool {
     let items = call.body.get("TransactItems").and_then(Value::as_array);
     let mut keys = items.into_iter().flatten().filter_map(|item| item.pointer("/Put/Item/pk/S"));
     keys.any(|key| key.as_str().is_some_and(|key| key.starts_with("DEAD#")))
@@ -67,7 +67,7 @@ fn buries(call: &TableCall) -> bool {
 /// What an update of an order means, by the function that makes it.
 fn kind_of(lane: Lane, call: &TableCall, update: &OrderUpdate) -> Kind {
     match (lane, update.status.as_deref()) {
-        _ if buries(call) => Kind::GiveUp,
+        _ if gives_up(call) => Kind::GiveUp,
         (_, Some("REJECTED")) => Kind::Reject,
         (_, Some("CANCELLED")) => Kind::Cancel,
         (_, Some("CONFIRMED")) => Kind::Reserve,

@@ -18,7 +18,7 @@ pub(crate) fn possible(protocol: &Handling, state: &State, actions: &mut Vec<Act
             }
             Consumer::Handling { event: Event::OrderCreated, .. } => {
                 inventory::possible(consumer, actions);
-                actions.push(Action::Bury(consumer));
+                actions.push(Action::GiveUp(consumer));
             }
             Consumer::InDoubt { .. } => inventory::possible(consumer, actions),
             Consumer::Decided { .. } => {
@@ -26,11 +26,11 @@ pub(crate) fn possible(protocol: &Handling, state: &State, actions: &mut Vec<Act
                 actions.extend(fates.map(|fate| fate(consumer)));
             }
             Consumer::Handling { .. } => {
-                let fates = [Action::ActElsewhere, Action::LoseElsewhereAnswer, Action::Bury];
+                let fates = [Action::ActElsewhere, Action::LoseElsewhereAnswer, Action::GiveUp];
                 actions.extend(fates.map(|fate| fate(consumer)));
             }
             Consumer::Finishing { .. } => {
-                let fates = [Action::Finish, Action::LoseFinishAnswer, Action::Bury];
+                let fates = [Action::Finish, Action::LoseFinishAnswer, Action::GiveUp];
                 actions.extend(fates.map(|fate| fate(consumer)));
             }
             Consumer::Finished(_) => actions.push(Action::Acknowledge(consumer)),
@@ -67,7 +67,7 @@ const fn starts_with(event: Event, seems_last: bool) -> Consumer {
 /// The effect elsewhere and its mark, in one transaction, on condition that the event is pending
 /// and not marked. The consumer learns from a refusal which condition failed: if the mark exists,
 /// the handler is done; if the entry is gone, there is nothing to finish. Otherwise an entry that
-/// is buried and redriven meanwhile would be finished without the effect.
+/// is given up and redriven meanwhile would be finished without the effect.
 pub(crate) fn act_elsewhere(protocol: &Handling, state: &mut State, consumer: ConsumerId) {
     let Consumer::Handling { event, seems_last } = state.consumers[consumer] else {
         panic!("consumer {consumer} acts out of turn");
@@ -101,7 +101,7 @@ pub(crate) fn lose_elsewhere_answer(protocol: &Handling, state: &mut State) {
 }
 
 /// The finishing write, on condition that the event is pending. If it isn't, another consumer has
-/// finished or buried it.
+/// finished it or gave it up.
 pub(crate) fn finish(protocol: &Handling, state: &mut State, consumer: ConsumerId) {
     lose_finish_answer(protocol, state, consumer);
     finished(state, consumer);
@@ -130,11 +130,11 @@ fn is_done(state: &State, event: Event) -> bool {
     }
 }
 
-pub(crate) fn bury(protocol: &Handling, state: &mut State, consumer: ConsumerId) {
+pub(crate) fn give_up(protocol: &Handling, state: &mut State, consumer: ConsumerId) {
     if let Consumer::Handling { event, seems_last } | Consumer::Finishing { event, seems_last } =
         state.consumers[consumer]
     {
-        order_item::bury(protocol, state, event, seems_last);
+        order_item::give_up(protocol, state, event, seems_last);
     }
     finished(state, consumer);
 }

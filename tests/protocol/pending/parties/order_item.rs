@@ -37,7 +37,7 @@ pub(crate) fn notify(protocol: &Handling, state: &mut State, event: Event) {
 }
 
 /// A dead letter and the end of its entry, in one transaction.
-pub(crate) fn bury(protocol: &Handling, state: &mut State, event: Event, seems_last: bool) {
+pub(crate) fn give_up(protocol: &Handling, state: &mut State, event: Event, seems_last: bool) {
     let entry = state.order.pending[event];
     let letter = match protocol.variant.letter {
         Letter::EndsPending | Letter::LeavesPending => entry,

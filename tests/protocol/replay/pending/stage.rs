@@ -90,7 +90,7 @@ impl replay::Stage for Stage {
             Action::LoseElsewhereAnswer(consumer) => self.lose_elsewhere_answer(consumer).await,
             Action::Finish(consumer) => self.finish(consumer).await,
             Action::LoseFinishAnswer(consumer) => self.lose_finish_answer(consumer).await,
-            Action::Bury(consumer) => self.bury(consumer).await,
+            Action::GiveUp(consumer) => self.give_up(consumer).await,
             Action::Acknowledge(consumer) => self.acknowledge(consumer).await,
             Action::Crash(consumer) => self.consumers[consumer] = None,
             Action::Cancel => self.cancel().await,

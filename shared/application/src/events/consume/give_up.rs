@@ -28,8 +28,9 @@ pub(super) struct GivenUp {
     pub(super) failures: u32,
 }
 
-enum Burial {
-    Recorded,
+/// What became of the write that records a letter and ends its event's entry.
+enum Recording {
+    Stored,
     /// The event has ended or was redriven meanwhile, so this try does not give it up.
     Ended,
     /// The same after a try whose answer was lost: most likely that try recorded the letter.
@@ -69,14 +70,12 @@ impl<Letters: DeadLetterMoves, Announcements: DeadLetterChannel>
             expires_at: None,
             ..letter_of(delivery, now)
         };
-        Ok(match self.bury_and_end(&letter, stored, event_id, deadline).await? {
-            Burial::Recorded => self.announce(&letter, deadline).await,
-            Burial::Ended => DeliveryOutcome::Handled,
-            Burial::Unclear => {
-                tracing::error!(
-                    "an event went to the dead letters, or was handled or redriven meanwhile"
-                );
-                DeliveryOutcome::DeadLettered { announced: false }
+        Ok(match self.record_and_end(&letter, stored, event_id, deadline).await? {
+            Recording::Stored => self.announce(&letter, deadline).await,
+            Recording::Ended => DeliveryOutcome::Handled,
+            Recording::Unclear => {
+                tracing::error!("an event was given up, or was handled or redriven meanwhile");
+                DeliveryOutcome::GivenUp { announced: false }
             }
         })
     }
@@ -96,17 +95,17 @@ impl<Letters: DeadLetterMoves, Announcements: DeadLetterChannel>
         deadline: Deadline,
     ) -> Result<DeliveryOutcome, Failure> {
         let letter = DeadLetter { event_id: None, reason, ..letter_of(delivery, now) };
-        self.bury(&letter, None, deadline).await?;
+        self.record(&letter, None, deadline).await?;
         Ok(self.announce(&letter, deadline).await)
     }
 
-    async fn bury_and_end(
+    async fn record_and_end(
         &self,
         letter: &DeadLetter,
         mut stored: StoredAggregate,
         event_id: EventId,
         deadline: Deadline,
-    ) -> Result<Burial, Failure> {
+    ) -> Result<Recording, Failure> {
         let mut in_doubt = false;
         let since = stored.pending().get(event_id).map(|entry| entry.since);
         loop {
@@ -114,7 +113,7 @@ impl<Letters: DeadLetterMoves, Announcements: DeadLetterChannel>
             // and its letter was redriven. That has a message of its own.
             let entry = stored.pending().get(event_id).filter(|entry| Some(entry.since) == since);
             let Some(entry) = entry else {
-                return Ok(if in_doubt { Burial::Unclear } else { Burial::Ended });
+                return Ok(if in_doubt { Recording::Unclear } else { Recording::Ended });
             };
             let letter = DeadLetter { done_by: entry.done_by.clone(), ..letter.clone() };
             let mut pending = stored.pending().clone();
@@ -122,8 +121,8 @@ impl<Letters: DeadLetterMoves, Announcements: DeadLetterChannel>
             let index = IndexChange::between(stored.pending(), &pending);
             // The user is not notified of an event that is given up.
             let ends = stored.pending_change(pending, index);
-            match self.bury(&letter, Some(&ends), deadline).await? {
-                None => return Ok(Burial::Recorded),
+            match self.record(&letter, Some(&ends), deadline).await? {
+                None => return Ok(Recording::Stored),
                 Some((found, doubt)) => {
                     in_doubt |= doubt;
                     stored = found;
@@ -134,7 +133,7 @@ impl<Letters: DeadLetterMoves, Announcements: DeadLetterChannel>
 
     /// Records a letter. `Some` if the aggregate was changed after it was read, with whether the
     /// answer of an earlier try was lost.
-    async fn bury(
+    async fn record(
         &self,
         letter: &DeadLetter,
         ends: Option<&AggregateChange<'_>>,
@@ -142,8 +141,8 @@ impl<Letters: DeadLetterMoves, Announcements: DeadLetterChannel>
     ) -> Result<Option<(StoredAggregate, bool)>, Failure> {
         let (first, most) = (Duration::from_millis(20), Duration::from_millis(500));
         let pause = Backoff::new(first, most, seed(&letter.message_id));
-        let bury = |within| self.letters.bury(letter, ends, within);
-        let settled = until_settled(deadline, pause, bury, |written, in_doubt| match written {
+        let record = |within| self.letters.record(letter, ends, within);
+        let settled = until_settled(deadline, pause, record, |written, in_doubt| match written {
             Ok(()) => Some(None),
             Err(MoveCancelled { aggregate: ItemReason::ConditionFailed(Some(found)), .. }) => {
                 Some(Some((found, in_doubt)))
@@ -166,9 +165,9 @@ impl<Letters: DeadLetterMoves, Announcements: DeadLetterChannel>
             handler = letter.handler,
             attempts = letter.attempts,
             announced,
-            "an event went to the dead letters"
+            "an event was given up"
         );
-        DeliveryOutcome::DeadLettered { announced }
+        DeliveryOutcome::GivenUp { announced }
     }
 }
 

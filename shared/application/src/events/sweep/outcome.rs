@@ -17,7 +17,7 @@ report! {
         /// Those of `found` that have waited so long that an operator should know.
         pub overdue: u64,
         /// Events that were published again as often as allowed, and still wait.
-        pub given_up: u64 = "EventsGivenUp",
+        pub undelivered: u64 = "EventsUndelivered",
         /// Events that could not be looked up or sent. A later look tries them again.
         pub deferred: u64 = "EventsDeferred",
         /// Reads of the index that succeeded, of all topics together.
@@ -37,7 +37,7 @@ pub(super) enum EntryOutcome {
     Republished,
     Found,
     Overdue,
-    GivenUp,
+    Undelivered,
     /// The event could not be looked up or sent: a later look tries again.
     Deferred,
     /// This code can't read the event's aggregate: a later look tries again.
@@ -85,10 +85,10 @@ impl SweepReport {
                     self.found += 1;
                     self.overdue += 1;
                 }
-                EntryOutcome::GivenUp => {
+                EntryOutcome::Undelivered => {
                     self.found += 1;
                     self.overdue += 1;
-                    self.given_up += 1;
+                    self.undelivered += 1;
                 }
                 EntryOutcome::Deferred => self.deferred += 1,
                 EntryOutcome::Unreadable => {

@@ -50,7 +50,7 @@ pub(super) async fn settle(
     let create = |within| async move {
         if deadline.has_passed() || clock.now() >= deadline_at {
             let over = "no time was left for a try";
-            return WriteTry::Refused(Failure::new(FailureClass::Permanent, over));
+            return WriteTry::NotBegun(Failure::new(FailureClass::Permanent, over));
         }
         orders.create(new, within).await
     };

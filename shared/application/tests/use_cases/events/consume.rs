@@ -357,7 +357,9 @@ async fn the_pauses_between_requests_to_a_broker_that_is_away_grow() {
 async fn a_window_ends_in_time_whatever_was_received_last() {
     let world = world();
     world.tables.fail_every_call(Operation::Reserve, Fault::Refused(FailureClass::Throttled));
-    world.tables.fail_every_call(Operation::BuryAndEnd, Fault::Refused(FailureClass::Unavailable));
+    world
+        .tables
+        .fail_every_call(Operation::RecordLetter, Fault::Refused(FailureClass::Unavailable));
     let mut consumer = world.consume_pending(Registry::default());
     consumer.pace.attempts_max = 1;
     let window = Duration::from_secs(15);

@@ -137,7 +137,7 @@ impl PendingEventStore for SlowTables {
         let items = BTreeSet::from([Item::Aggregate(change.key())]);
         if self.hold(&items).is_err() {
             self.takes(WRITE_MS, 1).await;
-            return WriteTry::Refused(Failure::new(FailureClass::Conflict, "held"));
+            return WriteTry::NotBegun(Failure::new(FailureClass::Conflict, "held"));
         }
         self.takes(WRITE_MS, 1).await;
         self.release(&items);

@@ -125,7 +125,7 @@ async fn a_message_that_cannot_be_read_may_have_any_name() {
         world.broker.put(b"not an event", &[(MESSAGE_NAME, name)]);
     }
     // Its next delivery records the same letter.
-    world.tables.script(Operation::BuryAndEnd, [Fault::ReplyLost]);
+    world.tables.script(Operation::RecordLetter, [Fault::ReplyLost]);
     let report = consume(&world, SHORT).await;
     assert_eq!(report.dead_lettered, 4, "{report:?}");
     assert_eq!(world.broker.unacknowledged(), 0);
@@ -138,11 +138,11 @@ async fn a_message_that_cannot_be_read_may_have_any_name() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_burial_whose_answer_was_lost_is_counted() {
+async fn a_record_whose_answer_was_lost_is_counted() {
     let world = world();
     created(&world, 2).await;
     world.tables.fail_every_call(Operation::Reserve, Fault::Refused(FailureClass::Permanent));
-    world.tables.script(Operation::BuryAndEnd, [Fault::ReplyLost]);
+    world.tables.script(Operation::RecordLetter, [Fault::ReplyLost]);
     let report = consume(&world, LONG).await;
     assert_eq!((report.dead_lettered, report.unannounced), (1, 1), "{report:?}");
     assert_eq!(world.tables.dead_letters().len(), 1);
@@ -167,7 +167,7 @@ fn newer(body: &str) -> [String; 2] {
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_event_of_ours_that_newer_code_raised_is_tried_again_and_never_buried() {
+async fn an_event_of_ours_that_newer_code_raised_is_tried_again_and_never_given_up() {
     let world = world();
     let (body, key) = unpublished(&world).await;
     let id = world.tables.stored_orders()[0].order.id();
@@ -312,7 +312,7 @@ async fn a_message_is_not_acknowledged_before_its_letter_is_stored() {
             world.broker.put(b"not json", &[]);
         }
         let unavailable = Fault::Refused(FailureClass::Unavailable);
-        world.tables.fail_every_call(Operation::BuryAndEnd, unavailable);
+        world.tables.fail_every_call(Operation::RecordLetter, unavailable);
         let consume = async |world: &World, window| {
             let mut consumer = world.consume_pending(Registry::default());
             consumer.pace.attempts_max = 1;
@@ -325,7 +325,7 @@ async fn a_message_is_not_acknowledged_before_its_letter_is_stored() {
             (world.broker.announced(), world.tables.pending_events()),
             (vec![], usize::from(is_readable))
         );
-        world.tables.heal(Operation::BuryAndEnd);
+        world.tables.heal(Operation::RecordLetter);
         let report = consume(&world, Duration::from_secs(120)).await;
         assert_eq!((report.dead_lettered, world.broker.unacknowledged()), (1, 0));
         assert_eq!(world.tables.dead_letters().len(), 1);

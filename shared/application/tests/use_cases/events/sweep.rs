@@ -368,7 +368,7 @@ async fn what_is_found_and_later_not_is_published_again_at_most_five_times() {
         assert_eq!(world.broker.lose_unacknowledged(), 1);
         let report = look().await;
         let expected = if copies < 5 { (1, 0) } else { (0, 1) };
-        assert_eq!((report.sent, report.given_up), expected, "{report:?}");
+        assert_eq!((report.sent, report.undelivered), expected, "{report:?}");
     }
 }
 
@@ -383,7 +383,7 @@ async fn what_only_newer_code_can_send_is_not_counted_as_sent_when_it_is_lost() 
     for _ in 0..6 {
         world.clock.advance(MINUTE * 61);
         let report = sweep(&world, LOOK).await;
-        assert_eq!((report.sent, report.given_up), (0, 0), "{report:?}");
+        assert_eq!((report.sent, report.undelivered), (0, 0), "{report:?}");
     }
     assert_eq!(entry(&world, id).copies, 0);
 }
@@ -414,7 +414,7 @@ async fn an_event_whose_message_our_group_has_passed_is_published_again_at_most_
     world.clock.advance(MINUTE * 60 * 48);
     steal(&world).await;
     let report = sweep(&world, LOOK).await;
-    assert_eq!((report.found, report.overdue, report.given_up), (1, 1, 1), "{report:?}");
+    assert_eq!((report.found, report.overdue, report.undelivered), (1, 1, 1), "{report:?}");
     let publications: std::collections::BTreeSet<_> =
         world.broker.halves().iter().map(|half| half.transaction_id).collect();
     assert_eq!(publications.len(), 6, "each publication has its own transaction_id");

@@ -7,7 +7,7 @@ use testkit::fault::{Fault, Operation};
 use testkit::tables::MemoryTables;
 use testkit::world::World;
 
-use super::{MINUTE, buried};
+use super::{MINUTE, given_up};
 use crate::events::{consume, stored};
 use crate::orders::create::world;
 
@@ -18,8 +18,8 @@ pub(crate) fn discard(world: &World) -> DiscardDeadLetter<MemoryTables, MemoryTa
 #[tokio::test(start_paused = true)]
 async fn a_discarded_letter_is_returned_and_is_gone() {
     let world = world();
-    let (id, letter) = buried(&world).await;
-    let (_, other) = buried(&world).await;
+    let (id, letter) = given_up(&world).await;
+    let (_, other) = given_up(&world).await;
     world.tables.script(Operation::Discard, [Fault::Busy, Fault::RequestLost]);
     assert_eq!(discard(&world).discard(&letter.id()).await.unwrap(), letter);
     assert_eq!(world.tables.dead_letters(), [other]);
@@ -34,7 +34,7 @@ async fn a_discarded_letter_is_returned_and_is_gone() {
 #[tokio::test(start_paused = true)]
 async fn a_discard_whose_answer_was_lost_is_not_guessed() {
     let world = world();
-    let (_, letter) = buried(&world).await;
+    let (_, letter) = given_up(&world).await;
     world.tables.script(Operation::Discard, [Fault::ReplyLost]);
     let error = discard(&world).discard(&letter.id()).await.unwrap_err();
     assert!(matches!(error, DiscardError::Unknown(_)), "{error:?}");
@@ -43,7 +43,7 @@ async fn a_discard_whose_answer_was_lost_is_not_guessed() {
 #[tokio::test(start_paused = true)]
 async fn a_letter_that_cannot_be_read_or_removed_stays() {
     let world = world();
-    let (_, letter) = buried(&world).await;
+    let (_, letter) = given_up(&world).await;
     let unavailable = Fault::Refused(FailureClass::Unavailable);
     for operation in [Operation::FindLetter, Operation::Discard] {
         world.tables.fail_every_call(operation, unavailable);

@@ -10,7 +10,7 @@ use testkit::samples::dead_letter;
 use testkit::tables::MemoryTables;
 use testkit::world::World;
 
-use super::buried;
+use super::given_up;
 use crate::orders::create::world;
 
 fn list(world: &World) -> ListDeadLetters<MemoryTables> {
@@ -60,7 +60,7 @@ async fn letters_are_listed_the_newest_first_as_far_as_they_fit() {
 async fn a_listed_letter_says_what_it_is_about() {
     let world = world();
     put_ten(&world);
-    let (id, letter) = buried(&world).await;
+    let (id, letter) = given_up(&world).await;
     let filter = DeadLetterFilter { handler: Some("inventory".to_owned()), reason: None };
     let listing = list(&world).newest(&filter, 100, |_| {}).await.unwrap();
     let [listed] = &listing.items[..] else { panic!("{listing:?}") };

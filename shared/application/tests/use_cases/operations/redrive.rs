@@ -24,7 +24,7 @@ use testkit::samples::{TRACEPARENT, dead_letter};
 use testkit::tables::MemoryTables;
 use testkit::world::World;
 
-use super::{MINUTE, buried, publish};
+use super::{MINUTE, given_up, publish};
 use crate::events::handlers::{Hopeless, counting};
 use crate::events::{LONG, SHORT, assert_confirmed_once, consume, consume_with, created, stored};
 use crate::orders::create::{command, create, world};
@@ -54,7 +54,7 @@ async fn sweep(world: &World) -> SweepReport {
 #[tokio::test(start_paused = true)]
 async fn a_redriven_event_is_handled_as_if_it_had_never_failed() {
     let world = world();
-    let (id, letter) = buried(&world).await;
+    let (id, letter) = given_up(&world).await;
     let given_up = world.broker.halves()[0].transaction_id;
     let redriven = redrive(&world).redrive(&letter.id()).await.unwrap();
     assert!(redriven.is_published);
@@ -74,7 +74,7 @@ async fn a_redriven_event_is_handled_as_if_it_had_never_failed() {
 #[tokio::test(start_paused = true)]
 async fn a_redriven_event_is_left_to_the_sweep_if_no_broker_can_be_reached() {
     let world = world();
-    let (id, letter) = buried(&world).await;
+    let (id, letter) = given_up(&world).await;
     let without = Redrive { publication: None, ..redrive(&world) };
     let before = world.broker.visible().len();
     assert!(!without.redrive(&letter.id()).await.unwrap().is_published);
@@ -95,7 +95,7 @@ async fn a_redrive_whose_answer_was_lost_is_one_redrive() {
         vec![Fault::LandsLate],
     ] {
         let world = world();
-        let (id, letter) = buried(&world).await;
+        let (id, letter) = given_up(&world).await;
         let before = world.broker.visible().len();
         world.tables.script(Operation::RemoveLetter, faults.clone());
         let redriven = redrive(&world).redrive(&letter.id()).await.unwrap();
@@ -112,7 +112,7 @@ async fn a_redrive_whose_answer_was_lost_is_one_redrive() {
 #[tokio::test(start_paused = true)]
 async fn a_redriven_event_keeps_the_marks_of_the_handlers_that_were_done() {
     let world = world();
-    let (id, letter) = buried(&world).await;
+    let (id, letter) = given_up(&world).await;
     let marked = DeadLetter {
         done_by: ["counter".to_owned()].into(),
         ..world.tables.dead_letters().remove(0)
@@ -174,7 +174,7 @@ async fn a_handler_that_was_done_before_its_event_was_given_up_is_not_called_aga
 #[tokio::test(start_paused = true)]
 async fn a_redriven_event_is_rebuilt_from_its_aggregate_and_sent_under_a_new_publication() {
     let world = world();
-    let (id, letter) = buried(&world).await;
+    let (id, letter) = given_up(&world).await;
     // Whatever part of the message the letter contains.
     let body = b"{\"specversion\":".to_vec();
     world.tables.put_dead_letter(DeadLetter { body, ..letter.clone() });
@@ -193,7 +193,7 @@ async fn a_redriven_event_is_rebuilt_from_its_aggregate_and_sent_under_a_new_pub
 #[tokio::test(start_paused = true)]
 async fn an_event_that_fails_again_is_given_up_again() {
     let world = world();
-    let (id, first) = buried(&world).await;
+    let (id, first) = given_up(&world).await;
     let mut messages = vec![first.message_id.clone()];
     for _ in 0..3 {
         redrive(&world).redrive(&first.id()).await.unwrap();
@@ -223,7 +223,7 @@ async fn a_redriven_event_is_not_lost_whatever_happens_to_its_message() {
         BrokerFault::EndRefused,
     ] {
         let world = world();
-        let (id, letter) = buried(&world).await;
+        let (id, letter) = given_up(&world).await;
         world.broker.script(fault, 1);
         let redriven = redrive(&world).redrive(&letter.id()).await.unwrap();
         assert!(!redriven.is_published, "{fault:?}");
@@ -238,7 +238,7 @@ async fn a_redriven_event_is_not_lost_whatever_happens_to_its_message() {
 #[tokio::test(start_paused = true)]
 async fn a_check_back_of_what_a_redrive_sent_commits_it() {
     let world = world();
-    let (id, letter) = buried(&world).await;
+    let (id, letter) = given_up(&world).await;
     world.broker.script(BrokerFault::EndLost, 1);
     redrive(&world).redrive(&letter.id()).await.unwrap();
     let answers = world.broker.check_back(&world.answer_checks()).await;
@@ -253,7 +253,7 @@ async fn a_check_back_of_what_a_redrive_sent_commits_it() {
 #[tokio::test(start_paused = true)]
 async fn a_redrive_that_cannot_be_done_says_whether_anything_may_have_changed() {
     let world = world();
-    let (id, letter) = buried(&world).await;
+    let (id, letter) = given_up(&world).await;
     for (fault, in_doubt) in [
         (Fault::Refused(FailureClass::Permanent), false),
         (Fault::Refused(FailureClass::Unavailable), false),
@@ -280,7 +280,7 @@ async fn a_redrive_that_cannot_be_done_says_whether_anything_may_have_changed() 
 #[tokio::test(start_paused = true)]
 async fn of_two_redrives_at_once_one_is_done() {
     let world = world();
-    let (_, letter) = buried(&world).await;
+    let (_, letter) = given_up(&world).await;
     let before = world.broker.visible().len();
     let (id, redrive) = (letter.id(), redrive(&world));
     let (one, other) = tokio::join!(redrive.redrive(&id), redrive.redrive(&id));
@@ -292,7 +292,7 @@ async fn of_two_redrives_at_once_one_is_done() {
 #[tokio::test(start_paused = true)]
 async fn a_letter_that_is_not_there_is_not_redriven() {
     let world = world();
-    let (_, letter) = buried(&world).await;
+    let (_, letter) = given_up(&world).await;
     let absent = DeadLetterId::parse("absent").unwrap();
     let error = redrive(&world).redrive(&absent).await.unwrap_err();
     assert!(matches!(error, RedriveError::NotFound), "{error:?}");
@@ -302,7 +302,7 @@ async fn a_letter_that_is_not_there_is_not_redriven() {
 #[tokio::test(start_paused = true)]
 async fn a_letter_that_is_cut_off_is_not_redriven_unless_its_event_is_ours() {
     let world = world();
-    let (_, ours) = buried(&world).await;
+    let (_, ours) = given_up(&world).await;
     let cut_off = |letter: &DeadLetter| {
         let body = letter.body[..letter.body.len() / 2].to_vec();
         DeadLetter { body, ..letter.clone() }
@@ -372,7 +372,7 @@ async fn a_foreign_letter_that_may_still_be_there_is_reported() {
 #[tokio::test(start_paused = true)]
 async fn a_letter_whose_aggregate_is_gone_stays() {
     let world = world();
-    let (_, letter) = buried(&world).await;
+    let (_, letter) = given_up(&world).await;
     let gone = "USER#1/ORDER#01890a5d-ac96-774b-bcce-b302099a8057".parse().unwrap();
     let letter = DeadLetter { aggregate: Some(gone), ..letter };
     world.tables.put_dead_letter(letter.clone());
@@ -384,12 +384,12 @@ async fn a_letter_whose_aggregate_is_gone_stays() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_event_that_is_redriven_while_its_burial_is_in_doubt_stays_pending() {
+async fn an_event_that_is_redriven_while_its_letter_is_in_doubt_stays_pending() {
     let world = world();
     let id = created(&world, 2).await;
     // The first try is stored, and those after it come when the event is redriven already.
     let busy = std::iter::repeat_n(Fault::Busy, 5);
-    world.tables.script(Operation::BuryAndEnd, std::iter::once(Fault::ReplyLost).chain(busy));
+    world.tables.script(Operation::RecordLetter, std::iter::once(Fault::ReplyLost).chain(busy));
     let redriven = async {
         while world.tables.dead_letters().is_empty() {
             tokio::time::sleep(Duration::from_millis(1)).await;
@@ -408,7 +408,7 @@ async fn an_event_that_is_redriven_while_its_burial_is_in_doubt_stays_pending() 
 #[tokio::test(start_paused = true)]
 async fn a_letter_that_is_gone_after_a_lost_answer_is_in_doubt() {
     let world = world();
-    let (id, letter) = buried(&world).await;
+    let (id, letter) = given_up(&world).await;
     world.tables.script(Operation::RemoveLetter, [Fault::ReplyLost, Fault::Busy]);
     let ends = async {
         while !world.tables.dead_letters().is_empty() {
@@ -420,15 +420,15 @@ async fn a_letter_that_is_gone_after_a_lost_answer_is_in_doubt() {
         assert!(matches!(world.tables.change(&ended, within).await, WriteTry::Done));
     };
     let redrive = redrive(&world);
-    let buried = letter.id();
-    let (redriven, ()) = tokio::join!(redrive.redrive(&buried), ends);
+    let given_up = letter.id();
+    let (redriven, ()) = tokio::join!(redrive.redrive(&given_up), ends);
     assert!(matches!(redriven, Err(RedriveError::Unknown(_))), "{redriven:?}");
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_letter_is_examined_for_its_way_back() {
     let world = world();
-    let (id, letter) = buried(&world).await;
+    let (id, letter) = given_up(&world).await;
     let key = stored(&world, id).key();
     let examined = examine(&world).examine(&letter.id()).await.unwrap();
     assert_eq!(examined.letter, letter);

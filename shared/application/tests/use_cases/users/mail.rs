@@ -480,7 +480,7 @@ async fn an_address_that_the_service_rejects_makes_no_dead_letter() {
 }
 
 /// A service that never sends makes a dead letter.
-async fn buried_mail(world: &World) -> DeadLetter {
+async fn given_up_mail(world: &World) -> DeadLetter {
     register(world).await;
     world.mailbox.script([MailFault::Refused(FailureClass::Unavailable); 40]);
     for _ in 0..40 {
@@ -495,7 +495,7 @@ async fn buried_mail(world: &World) -> DeadLetter {
 #[tokio::test(start_paused = true)]
 async fn a_request_expires_once_its_dead_letter_is_discarded_and_not_before() {
     let world = world();
-    let letter = buried_mail(&world).await;
+    let letter = given_up_mail(&world).await;
     let key = letter.aggregate.unwrap();
     assert_eq!(world.tables.expiry_of(key), None, "a redrive needs it");
     world.tables.script(Operation::RemoveLetter, [Fault::Busy, Fault::RequestLost]);
@@ -509,7 +509,7 @@ async fn a_request_expires_once_its_dead_letter_is_discarded_and_not_before() {
 #[tokio::test(start_paused = true)]
 async fn a_discard_of_a_mail_whose_answer_was_lost_is_not_guessed() {
     let world = world();
-    let letter = buried_mail(&world).await;
+    let letter = given_up_mail(&world).await;
     world.tables.script(Operation::RemoveLetter, [Fault::ReplyLost]);
     let error = discard(&world).discard(&letter.id()).await.unwrap_err();
     assert!(matches!(error, DiscardError::Unknown(_)), "{error:?}");
@@ -519,7 +519,7 @@ async fn a_discard_of_a_mail_whose_answer_was_lost_is_not_guessed() {
 #[tokio::test(start_paused = true)]
 async fn a_letter_of_a_mail_that_cannot_be_removed_stays_with_its_request() {
     let world = world();
-    let letter = buried_mail(&world).await;
+    let letter = given_up_mail(&world).await;
     let unavailable = Fault::Refused(FailureClass::Unavailable);
     for operation in [Operation::FindAggregate, Operation::RemoveLetter] {
         world.tables.fail_every_call(operation, unavailable);
@@ -534,7 +534,7 @@ async fn a_letter_of_a_mail_that_cannot_be_removed_stays_with_its_request() {
 #[tokio::test(start_paused = true)]
 async fn a_service_that_never_sends_makes_a_dead_letter_without_address_and_token() {
     let world = world();
-    let letter = buried_mail(&world).await;
+    let letter = given_up_mail(&world).await;
     assert_eq!(letter.handler.as_deref(), Some("mail"));
     let shown = format!("{letter:?} {}", String::from_utf8_lossy(&letter.body));
     assert!(!shown.contains("demo@") && !shown.contains("refresh"), "{shown}");

@@ -40,11 +40,11 @@ impl<Stock> DynamoAggregates<Stock> {
         deadline: Deadline,
     ) -> WriteTry<Found> {
         if deadline.has_passed() {
-            return WriteTry::Refused(too_late());
+            return WriteTry::NotBegun(too_late());
         }
         let update = match update {
             Ok(update) => update,
-            Err(failure) => return WriteTry::Refused(failure),
+            Err(failure) => return WriteTry::NotBegun(failure),
         };
         let written = update
             .on(self.client.update_item().table_name(self.tables.holding(key)))

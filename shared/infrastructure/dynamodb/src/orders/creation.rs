@@ -24,11 +24,11 @@ const FREE_FOR_ATTEMPT: &str = "attribute_not_exists(#pk) OR \
 impl<Stock: Send + Sync> OrderCreation for DynamoOrders<Stock> {
     async fn create(&self, new: &NewOrder, deadline: Deadline) -> WriteTry<AtKey> {
         if deadline.has_passed() {
-            return WriteTry::Refused(too_late());
+            return WriteTry::NotBegun(too_late());
         }
         let item = match to_item(&StoredOrderItem::from(&new.clone().into_stored())) {
             Ok(item) => item,
-            Err(failure) => return WriteTry::Refused(failure),
+            Err(failure) => return WriteTry::NotBegun(failure),
         };
         let attempt = binary(new.attempt().as_uuid().as_bytes());
         let put = self.client.put_item().table_name(self.orders.as_str());

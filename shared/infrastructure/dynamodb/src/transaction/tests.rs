@@ -120,7 +120,7 @@ async fn a_transaction_that_the_service_refuses_is_not_stored() {
     ] {
         let service = Service::that_fails(status, code);
         match tried(&service.url, LONG).await {
-            WriteTry::Refused(failure) => assert_eq!(failure.class, class, "{code}"),
+            WriteTry::NotBegun(failure) => assert_eq!(failure.class, class, "{code}"),
             other => panic!("{code}: {other:?}"),
         }
         assert_eq!(service.requests(), 1, "{code} was tried again");
@@ -173,7 +173,7 @@ async fn a_transaction_that_was_never_sent_is_not_stored() {
     for url in [format!("http://{free}"), "http://no-such-host.invalid".to_owned()] {
         let outcome = tried(&url, LONG).await;
         assert!(
-            matches!(&outcome, WriteTry::Refused(Failure { class: Unavailable, .. })),
+            matches!(&outcome, WriteTry::NotBegun(Failure { class: Unavailable, .. })),
             "{url}: {outcome:?}"
         );
     }
@@ -183,7 +183,7 @@ async fn a_transaction_that_was_never_sent_is_not_stored() {
 async fn nothing_is_sent_after_the_deadline() {
     let service = Service::that_fails(400, "ValidationException");
     let outcome = tried(&service.url, Duration::ZERO).await;
-    assert!(matches!(&outcome, WriteTry::Refused(Failure { class: Unavailable, .. })));
+    assert!(matches!(&outcome, WriteTry::NotBegun(Failure { class: Unavailable, .. })));
     assert_eq!(service.requests(), 0);
 }
 
@@ -213,7 +213,10 @@ async fn a_cancellation_has_the_reason_of_each_item() {
 async fn an_item_that_can_never_be_stored_is_refused_permanently() {
     let service = Service::that_cancels(r#"{"Code":"None"}, {"Code":"ValidationError"}"#);
     let outcome = tried(&service.url, LONG).await;
-    assert!(matches!(&outcome, WriteTry::Refused(Failure { class: Permanent, .. })), "{outcome:?}");
+    assert!(
+        matches!(&outcome, WriteTry::NotBegun(Failure { class: Permanent, .. })),
+        "{outcome:?}"
+    );
     let service =
         Service::that_cancels(r#"{"Code":"ConditionalCheckFailed"}, {"Code":"ValidationError"}"#);
     let outcome = tried(&service.url, LONG).await;
@@ -226,7 +229,7 @@ async fn a_cancellation_only_by_throttling_is_throttled() {
         let reasons =
             format!(r#"{{"Code":"None"}}, {{"Code":"TransactionConflict"}}, {{"Code":"{code}"}}"#);
         let outcome = tried(&Service::that_cancels(&reasons).url, LONG).await;
-        let is_throttled = matches!(&outcome, WriteTry::Refused(Failure { class: Throttled, .. }));
+        let is_throttled = matches!(&outcome, WriteTry::NotBegun(Failure { class: Throttled, .. }));
         assert!(is_throttled, "{outcome:?}");
     }
     let conflict = Service::that_cancels(r#"{"Code":"None"}, {"Code":"TransactionConflict"}"#);

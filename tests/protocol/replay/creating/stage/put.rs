@@ -39,7 +39,7 @@ impl Stage {
         } else {
             FailureClass::Permanent
         };
-        drop(reply.send(WriteTry::Refused(Failure::new(class, "refused before it began"))));
+        drop(reply.send(WriteTry::NotBegun(Failure::new(class, "refused before it began"))));
         self.go_on(attempt).await;
     }
 

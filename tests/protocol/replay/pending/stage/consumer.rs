@@ -97,11 +97,11 @@ impl Stage {
     /// The consumer's current step fails for the last permitted time. A reservation that is finally
     /// refused is answered only when its time is over, and then the time of all processes here
     /// would be over too: so the rejection after it fails instead.
-    pub(super) async fn bury(&mut self, consumer: ConsumerId) {
+    pub(super) async fn give_up(&mut self, consumer: ConsumerId) {
         let refused = || Failure::new(FailureClass::Permanent, "it can't be done");
         self.find_no_stock(consumer).await;
         match self.take(consumer) {
-            Call::Change(_, reply) => drop(reply.send(WriteTry::Refused(refused()))),
+            Call::Change(_, reply) => drop(reply.send(WriteTry::NotBegun(refused()))),
             Call::Act(reply) => drop(reply.send(Acted::Failed)),
             held => return self.hold(consumer, held),
         }

@@ -17,7 +17,7 @@ use crate::records::DeadLetterRecord;
 use crate::transaction::{Reasons, Transaction, too_late, write};
 
 impl DynamoDeadLetters<AggregateTables> {
-    fn burial(
+    fn recording(
         &self,
         letter: &DeadLetter,
         ends: &AggregateChange<'_>,
@@ -40,11 +40,11 @@ impl DynamoDeadLetters<AggregateTables> {
     /// Stores a letter of an event that no aggregate waits for.
     async fn put_alone(&self, letter: &DeadLetter, deadline: Deadline) -> WriteTry<MoveCancelled> {
         if deadline.has_passed() {
-            return WriteTry::Refused(too_late());
+            return WriteTry::NotBegun(too_late());
         }
         let item = match to_item(&DeadLetterRecord::from(letter)) {
             Ok(item) => item,
-            Err(failure) => return WriteTry::Refused(failure),
+            Err(failure) => return WriteTry::NotBegun(failure),
         };
         let put = self.client.put_item().table_name(self.letters.as_str()).set_item(Some(item));
         let one_try = one_try(deadline.remaining());
@@ -64,7 +64,7 @@ fn cancelled(mut reasons: Reasons, key: AggregateKey) -> MoveCancelled {
 }
 
 impl DeadLetterMoves for DynamoDeadLetters<AggregateTables> {
-    async fn bury(
+    async fn record(
         &self,
         letter: &DeadLetter,
         ends: Option<&AggregateChange<'_>>,
@@ -72,9 +72,9 @@ impl DeadLetterMoves for DynamoDeadLetters<AggregateTables> {
     ) -> WriteTry<MoveCancelled> {
         match ends {
             Some(ends) => {
-                let burial = self.burial(letter, ends);
+                let recording = self.recording(letter, ends);
                 let cancelled = |reasons| cancelled(reasons, ends.key());
-                write(burial, &self.client, deadline, cancelled).await
+                write(recording, &self.client, deadline, cancelled).await
             }
             None => self.put_alone(letter, deadline).await,
         }

@@ -13,7 +13,7 @@ use crate::transaction::too_late;
 impl<Aggregates: Send + Sync> DeadLetterRemoval for DynamoDeadLetters<Aggregates> {
     async fn discard(&self, letter: &DeadLetter, deadline: Deadline) -> WriteTry<LetterNotFound> {
         if deadline.has_passed() {
-            return WriteTry::Refused(too_late());
+            return WriteTry::NotBegun(too_late());
         }
         let deleted = self
             .client
