@@ -14,6 +14,7 @@ use rocketmq::admin::create_group;
 use rocketmq::config::{GroupName, RocketmqConfig};
 use serde_json::{Value, json};
 use tokio::process::Command;
+use tokio::sync::OnceCell;
 
 use crate::app::{App, eventually, options, root, with_own};
 
@@ -47,38 +48,30 @@ pub(crate) fn copy_of(language: &str) -> PathBuf {
     copy
 }
 
-async fn python(endpoint: &str) -> Command {
-    let folder = copy_of("python");
-    run("python3", &["-m", "venv", "venv"], &folder).await;
-    let install = ["install", "-q", "--disable-pip-version-check", "-r", "requirements.txt"];
-    run("venv/bin/pip", &install, &folder).await;
-    let mut command = Command::new(folder.join("venv/bin/python"));
-    command.arg(folder.join("subscriber.py")).arg(endpoint);
-    command
+/// Installs what the subscribers need, once for all tests: they run at the same time and in the same
+/// folders.
+async fn install() {
+    static INSTALLED: OnceCell<()> = OnceCell::const_new();
+    let all = async || {
+        let python = copy_of("python");
+        run("python3", &["-m", "venv", "venv"], &python).await;
+        let pip = ["install", "-q", "--disable-pip-version-check", "-r", "requirements.txt"];
+        run("venv/bin/pip", &pip, &python).await;
+        let npm = ["ci", "--ignore-scripts", "--no-audit", "--no-fund"];
+        run("npm", &npm, &copy_of("node")).await;
+        let goal = "dependency:copy-dependencies";
+        let into = "-DoutputDirectory=target/jars";
+        let mvn = ["-q", "-B", goal, "-DincludeScope=runtime", into];
+        run("mvn", &mvn, &copy_of("java")).await;
+        build().await;
+    };
+    INSTALLED.get_or_init(all).await;
 }
 
-async fn node(endpoint: &str) -> Command {
-    let folder = copy_of("node");
-    run("npm", &["ci", "--ignore-scripts", "--no-audit", "--no-fund"], &folder).await;
-    let mut command = Command::new("node");
-    command.arg(folder.join("subscriber.mjs")).arg(endpoint);
-    command
-}
-
-async fn java(namesrv: &str) -> Command {
-    let folder = copy_of("java");
-    let goal = "dependency:copy-dependencies";
-    let into = "-DoutputDirectory=target/jars";
-    run("mvn", &["-q", "-B", goal, "-DincludeScope=runtime", into], &folder).await;
-    let mut command = Command::new("java");
-    let jars = format!("{}/target/jars/*", folder.display());
-    command.args(["-Xmx128m", "-cp", &jars]).arg(folder.join("Subscriber.java")).arg(namesrv);
-    command
-}
-
-/// It is built where it is, because it depends on `contracts` by its path. In the target folder are
-/// the client and most of what it needs, compiled with the settings of this workspace.
-async fn rust(namesrv: &str) -> Command {
+/// The one in Rust is built where it is, because it depends on `contracts` by its path. In the
+/// target folder are the client and most of what it needs, compiled with the settings of this
+/// workspace.
+async fn build() {
     let (root, target) = (root(), options().target);
     let manifest = root.join("examples/rust/Cargo.toml");
     let build = [
@@ -93,9 +86,22 @@ async fn rust(namesrv: &str) -> Command {
         target.to_str().unwrap(),
     ];
     run("cargo", &build, &root).await;
-    let mut command = Command::new(target.join("debug/subscriber"));
-    command.arg(namesrv);
-    command
+}
+
+/// The programs by their languages, with the address that each connects to.
+fn commands(grpc: &str, namesrv: &str) -> [(&'static str, Command); 4] {
+    let target = options().target;
+    let copies = target.join("examples");
+    let mut python = Command::new(copies.join("python/venv/bin/python"));
+    python.arg(copies.join("python/subscriber.py")).arg(grpc);
+    let mut node = Command::new("node");
+    node.arg(copies.join("node/subscriber.mjs")).arg(grpc);
+    let mut java = Command::new("java");
+    java.args(["-Xmx128m", "-cp"]).arg(copies.join("java/target/jars/*"));
+    java.arg(copies.join("java/Subscriber.java")).arg(namesrv);
+    let mut rust = Command::new(target.join("debug/subscriber"));
+    rust.arg(namesrv);
+    [("python", python), ("node", node), ("java", java), ("rust", rust)]
 }
 
 /// A running subscriber.
@@ -191,17 +197,11 @@ async fn start_all(
     data: &Path,
     children: &Children,
 ) -> (Vec<Subscriber>, RocketmqProxy) {
+    install().await;
     let target = options().target;
     let proxy = RocketmqProxy::start(namesrv, 0, data, &target, children).await.unwrap();
-    let grpc = proxy.grpc();
-    let commands = [
-        ("python", python(&grpc).await),
-        ("node", node(&grpc).await),
-        ("java", java(namesrv).await),
-        ("rust", rust(namesrv).await),
-    ];
     let mut subscribers = Vec::new();
-    for (language, command) in commands {
+    for (language, command) in commands(&proxy.grpc(), namesrv) {
         let group = GroupName::parse(&group(language)).unwrap();
         create_group(config.clone(), &group, GROUP_LIMIT).await.unwrap();
         subscribers.push(Subscriber::start(language, command, topic, data, children));
