@@ -17,7 +17,6 @@ use local_lambda::Children;
 use platform::clock::SystemClock;
 use rocketmq::admin::create_topics;
 use rocketmq::publisher::RocketmqPublisher;
-use serde_json::json;
 use testkit::identities::SequentialIdentities;
 use testkit::samples::{created, stamp, user};
 
@@ -90,14 +89,11 @@ impl Publisher {
 
 /// What arrived first was stored first, and then waited.
 fn check_arrival(subscriber: &Subscriber, order_ids: &[String]) {
-    let journal = subscriber.journal();
+    let stored = subscriber.stored();
     for order_id in order_ids {
-        let versions: Vec<_> = journal
-            .iter()
-            .filter(|change| change["order_id"] == **order_id)
-            .map(|change| &change["aggregate_version"])
-            .collect();
-        assert_eq!(json!(versions), json!([2, 3, 1]), "{}", subscriber.language);
+        let of_order = stored.iter().filter(|change| change.order_id == *order_id);
+        let versions: Vec<_> = of_order.map(|change| change.version).collect();
+        assert_eq!(versions, [2, 3, 1], "{}", subscriber.language);
     }
 }
 
@@ -133,14 +129,14 @@ fn subscribers_of_other_teams_handle_what_comes_late_in_its_place() {
         let order_ids: Vec<_> = orders.iter().map(|order| order[0].subject.clone()).collect();
         publisher.publish_twice(&orders, 1).await;
         for subscriber in &mut subscribers {
-            subscriber.stored(ORDERS).await;
+            subscriber.waits(ORDERS).await;
             // What waits is not lost with the process.
             subscriber.stop().await;
             subscriber.start_again(&children);
         }
         publisher.publish_twice(&orders, 2).await;
         for subscriber in &subscribers {
-            subscriber.stored(2 * ORDERS).await;
+            subscriber.waits(2 * ORDERS).await;
             let lines = subscriber.lines();
             assert!(lines.is_empty(), "{}: {lines:?}", subscriber.language);
         }
