@@ -40,7 +40,8 @@ static OWN_CLUSTERS: Semaphore = Semaphore::const_new(3);
 impl Cluster {
     /// For faults on one machine: real times between checks, and messages are flushed before their
     /// acknowledgement.
-    pub const TUNING: BrokerTuning = BrokerTuning { flush: Flush::Sync, ..BrokerTuning::LOCAL };
+    pub const TUNING: BrokerTuning =
+        BrokerTuning { flush: Flush::Sync, short_lived: true, ..BrokerTuning::LOCAL };
 
     /// # Errors
     /// When Java is missing, the jars cannot be fetched, or a process does not start.

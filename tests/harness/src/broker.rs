@@ -115,6 +115,9 @@ pub struct BrokerTuning {
     /// What the broker does with its oldest messages when its disk is nearly full.
     pub when_full: WhenFull,
     pub disk: Disk,
+    /// Whether the broker ends after a minute or so. Then Java's second compiler would take more
+    /// processor time than it saves.
+    pub short_lived: bool,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -140,6 +143,7 @@ impl BrokerTuning {
         whole_messages: true,
         when_full: WhenFull::Refuse,
         disk: Disk::Real,
+        short_lived: false,
     };
 }
 

@@ -87,13 +87,16 @@ pub(super) async fn broker_command(
     options: &RocketmqOptions,
     config: &Path,
 ) -> anyhow::Result<Command> {
-    let jvm_options = [
+    let mut jvm_options = vec![
         "-Xms256m",
         "-Xmx512m",
         "-XX:MaxDirectMemorySize=1g",
         "--add-exports=java.base/sun.nio.ch=ALL-UNNAMED",
         "--add-opens=java.base/java.nio=ALL-UNNAMED",
     ];
+    if options.tuning.short_lived {
+        jvm_options.push("-XX:TieredStopAtLevel=1");
+    }
     let class = "org.apache.rocketmq.broker.BrokerStartup";
     command(options, config, &jvm_options, "enforcing", class).await
 }

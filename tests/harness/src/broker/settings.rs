@@ -133,6 +133,7 @@ pub(super) async fn broker(
         whole_messages,
         when_full,
         disk: _,
+        short_lived: _,
     } = options.tuning;
     let flush = flush.settings();
     let when_full = when_full.setting();
